@@ -66,8 +66,8 @@ enum { VALUE_FIXED_MAX = 96 };
  * caller stops). */
 uint8_t *event_put_value(uint8_t *at, const struct value *value);
 
-/* The same value as it stands in a partition key: its JSON without quotes, with | and \ escaped by
- * \. Same room, twice. NULL as above. */
+/* The same value as it stands in a partition key: text as plain UTF-8, everything else as its JSON
+ * without quotes; | and \ are escaped by \. Same room. NULL as above. */
 uint8_t *event_put_key_value(uint8_t *at, const struct value *value);
 
 /* Checks JSON text and writes it compact (no white space outside of strings, hence no line breaks).
