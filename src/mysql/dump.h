@@ -1,0 +1,41 @@
+/* The inside of the binlog dump: what is asked for (dump_ask.c) and what the server's refusals mean
+ * (dump_error.c). Pure functions but for dump_ask. */
+#ifndef MYSQL_DUMP_H
+#define MYSQL_DUMP_H
+
+#include "mysql/mysql.h"
+
+enum {
+	DUMP_GTIDS_MAX = 16 * 1024 * 1024, /* text of a set of GTIDs, and its binary form */
+};
+
+/* What a refusal is judged by. */
+struct dump_context {
+	const char *account; /* for a GRANT */
+	char *binlog_pos;    /* MariaDB, by GTID: gtid_binlog_pos before the dump; else NULL */
+	uint32_t replica_id;
+};
+
+/* Looks whether the server has the wanted place at all, prepares the session and sends the dump
+ * command. The answer is the caller's to read, from packet number 1 on. `ret_context` is to be
+ * released by dump_context_release in any case. */
+MUST_USE enum rc dump_ask(struct link *link, const struct mysql_server *server,
+	const struct binlog_start *start, struct dump_context *ret_context, struct fault *fault);
+void dump_context_release(struct dump_context *context);
+
+/* Appends the binary form of a MySQL set that COM_BINLOG_DUMP_GTID takes; parts with tags make it
+ * the form of 8.3 and later. RC_CORRUPT when the text is not a set. */
+MUST_USE enum rc dump_gtid_block(struct slice text, struct buf *out);
+
+/* The position from which COM_BINLOG_DUMP is asked: it has 32 bits only; later ones are reached by
+ * stepping over what comes before. */
+uint32_t dump_first_pos(const struct binlog_start *start);
+
+/* Ways out that several faults share. */
+extern const char dump_gap_hint[], dump_behind_hint[];
+
+/* Sets the fault for an error that the server answered to a dump, or ended it with. */
+enum rc dump_error_set(struct fault *fault, const char *name, unsigned number, struct slice text,
+	const struct dump_context *context);
+
+#endif
