@@ -30,9 +30,10 @@ enum {
 struct binlog {
 	struct link *link;
 	struct packets packets;
-	struct dump_context context;
+	const char *account; /* the link's */
 	struct binlog_format format;
 	bool has_checksums;  /* of the next event */
+	bool may_leave_out;  /* the server may leave events out */
 	bool no_annotations; /* they are not handed out */
 	bool ends;           /* asked to end at the end of the binlog */
 	int64_t quiet_us, first_quiet_us;
@@ -101,7 +102,7 @@ static enum rc server_error(struct binlog *binlog, struct slice payload, struct 
 	if (reader.rc != RC_OK)
 		return fault_set(fault, RC_PROTOCOL, "%s sent an error without a number",
 			link_name(binlog->link));
-	return dump_error_set(fault, link_name(binlog->link), number, text, &binlog->context);
+	return dump_error_set(fault, link_name(binlog->link), number, text, binlog->account);
 }
 
 /* A server that shuts down, or was told to kill the dump, may end it as it does at the end of the
@@ -174,7 +175,8 @@ static enum rc packet(struct binlog *binlog, struct slice *ret_payload, struct f
 
 /* ---- opening and closing ---- */
 
-static void begin(struct binlog *binlog, const struct binlog_start *start)
+static void begin(
+	struct binlog *binlog, const struct mysql_server *server, const struct binlog_start *start)
 {
 	if (!start->by_gtid) {
 		(void)snprintf(binlog->file, sizeof binlog->file, "%s", start->file);
@@ -182,6 +184,7 @@ static void begin(struct binlog *binlog, const struct binlog_start *start)
 		binlog->skip_until = start->pos > binlog->pos ? start->pos : 0;
 	}
 	binlog->has_checksums = true; /* as we asked for; then each format says */
+	binlog->may_leave_out = start->by_gtid || server->is_mariadb;
 	binlog->ends = start->end;
 	binlog->no_annotations = !start->annotate;
 	int64_t answer_us = link_answer_timeout_us(binlog->link);
@@ -201,10 +204,11 @@ enum rc binlog_open(struct link *link, const struct mysql_server *server,
 {
 	struct binlog *binlog = mem_new(1, sizeof *binlog);
 	binlog->link = link;
+	binlog->account = link_account(link); /* while it can still be asked */
 	struct slice first = {0};
-	enum rc rc = dump_ask(link, server, start, &binlog->context, fault);
+	enum rc rc = dump_ask(link, server, start, fault);
 	if (rc == RC_OK) {
-		begin(binlog, start);
+		begin(binlog, server, start);
 		rc = receive(binlog, binlog->first_quiet_us, &first, fault);
 	}
 	if (rc == RC_OK && first.len > 0 && first.at[0] == PACKET_ERROR)
@@ -223,7 +227,6 @@ void binlog_close(struct binlog *binlog)
 	if (!binlog)
 		return;
 	packets_release(&binlog->packets);
-	dump_context_release(&binlog->context);
 	link_close(binlog->link);
 	mem_free(binlog);
 }
@@ -290,19 +293,24 @@ static bool is_artificial(const struct binlog_event *event, uint32_t next_pos)
 }
 
 /* Gives the event its place and moves on behind it. */
-static void place(struct binlog *binlog, struct binlog_event *event, uint32_t next_pos)
+static enum rc place(
+	struct binlog *binlog, struct binlog_event *event, uint32_t next_pos, struct fault *fault)
 {
 	event->artificial = is_artificial(event, next_pos);
 	if (!event->artificial) {
 		uint64_t next = binlog->pos + event->whole.len;
-		if (next_pos != 0) /* what was left out before it */
-			next += (uint32_t)(next_pos - (uint32_t)next);
+		uint32_t gap = next_pos - (uint32_t)next; /* what was left out before it */
+		if (gap != 0 && !binlog->may_leave_out)
+			return corrupt(binlog, event, "a wrong end of", fault);
+		if (next_pos != 0)
+			next += gap;
 		event->pos = next - event->whole.len;
 		event->next_pos = binlog->pos = next;
 	} else {
 		event->pos = event->next_pos = binlog->pos;
 	}
 	event->file = binlog->file;
+	return RC_OK;
 }
 
 static enum rc follow_rotation(
@@ -367,7 +375,9 @@ static enum rc next_event(struct binlog *binlog, struct binlog_event *event, str
 		rc = read_event(binlog, event, &next_pos, fault);
 		if (rc != RC_OK)
 			return rc;
-		place(binlog, event, next_pos);
+		rc = place(binlog, event, next_pos, fault);
+		if (rc != RC_OK)
+			return rc;
 		if (event->type == BINLOG_ROTATE) {
 			rc = follow_rotation(binlog, event, fault);
 			if (rc != RC_OK)

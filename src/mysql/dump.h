@@ -9,19 +9,10 @@ enum {
 	DUMP_GTIDS_MAX = 16 * 1024 * 1024, /* text of a set of GTIDs, and its binary form */
 };
 
-/* What a refusal is judged by. */
-struct dump_context {
-	const char *account; /* for a GRANT */
-	char *binlog_pos;    /* MariaDB, by GTID: gtid_binlog_pos before the dump; else NULL */
-	uint32_t replica_id;
-};
-
 /* Looks whether the server has the wanted place at all, prepares the session and sends the dump
- * command. The answer is the caller's to read, from packet number 1 on. `ret_context` is to be
- * released by dump_context_release in any case. */
+ * command. The answer is the caller's to read, from packet number 1 on. */
 MUST_USE enum rc dump_ask(struct link *link, const struct mysql_server *server,
-	const struct binlog_start *start, struct dump_context *ret_context, struct fault *fault);
-void dump_context_release(struct dump_context *context);
+	const struct binlog_start *start, struct fault *fault);
 
 /* Appends the binary form of a MySQL set that COM_BINLOG_DUMP_GTID takes; parts with tags make it
  * the form of 8.3 and later. RC_CORRUPT when the text is not a set. */
@@ -34,8 +25,9 @@ uint32_t dump_first_pos(const struct binlog_start *start);
 /* Ways out that several faults share. */
 extern const char dump_gap_hint[], dump_behind_hint[];
 
-/* Sets the fault for an error that the server answered to a dump, or ended it with. */
+/* Sets the fault for an error that the server answered to a dump, or ended it with. `account` is
+ * for a GRANT. */
 enum rc dump_error_set(struct fault *fault, const char *name, unsigned number, struct slice text,
-	const struct dump_context *context);
+	const char *account);
 
 #endif

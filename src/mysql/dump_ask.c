@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "base/checksum.h"
-#include "base/mem.h"
 #include "mysql/dump.h"
 #include "mysql/link.h"
 
@@ -22,6 +21,7 @@ enum {
 	/* MariaDB: events inside of transactions do not say where they end any more, so that all of
 	 * them must come to be counted (11.4 still does, but it costs little). */
 	POSITIONS_ARE_COUNTED = 110000,
+	GTIDS_SHOWN_MAX = 300,
 	WRITE_TIMEOUT_S = 3600, /* how long the server lets us be paused before it cuts us off */
 };
 
@@ -176,14 +176,17 @@ static enum rc find_file(struct link *link, const struct binlog_start *start, st
 		fault_hint(fault, "%s", dump_behind_hint);
 		return RC_BEHIND;
 	}
-	if (event_file_compare(start->file, search.newest) > 0) {
+	const char *dot = strrchr(start->file, '.');
+	size_t base = dot ? (size_t)(dot - start->file) : 0;
+	bool same_name = strncmp(start->file, search.newest, base + 1) == 0;
+	if (same_name && event_file_compare(start->file, search.newest) > 0) {
 		(void)fault_set(fault, RC_BEHIND, "%s has no %s yet: its newest binlog is %s",
 			link_name(link), start->file, search.newest);
 		fault_hint(fault, "%s", dump_behind_hint);
 		return RC_BEHIND;
 	}
-	(void)fault_set(fault, RC_PURGED, "%s no longer has %s: its oldest binlog is %s",
-		link_name(link), start->file, search.oldest);
+	(void)fault_set(fault, RC_PURGED, "%s no longer has %s: its binlogs are %s to %s",
+		link_name(link), start->file, search.oldest, search.newest);
 	fault_hint(fault, "%s", dump_gap_hint);
 	return RC_PURGED;
 }
@@ -236,40 +239,101 @@ static void put_settings(
 	link_quote(slice_text(start->gtids), out);
 }
 
-static enum rc prepare(struct link *link, const struct mysql_server *server,
-	const struct binlog_start *start, struct dump_context *context, struct fault *fault)
+/* ---- is the set there? ---- */
+
+static enum rc has_not(struct link *link, struct slice missing, struct fault *fault)
 {
-	context->replica_id = start->replica_id;
-	context->account = link_account(link);
-	enum rc rc = RC_OK;
-	struct buf text = buf_of(2 * DUMP_GTIDS_MAX + 4096);
-	if (!start->by_gtid)
-		rc = find_file(link, start, fault);
-	if (rc == RC_OK && start->by_gtid && server->is_mariadb) {
-		rc = link_query_text(link, "SELECT @@GLOBAL.gtid_binlog_pos", &text, fault);
-		context->binlog_pos = mem_text(buf_cstring(&text));
-		buf_reset(&text);
-	}
-	if (rc == RC_OK) {
-		put_settings(server, start, &text);
-		rc = text.rc == RC_OK ? link_query(link, buf_cstring(&text), NULL, NULL, fault)
-				      : fault_set(fault, RC_LIMIT, "the set of GTIDs is too long");
-	}
-	buf_release(&text);
+	(void)fault_set(fault, RC_BEHIND,
+		"%s does not have all of the GTIDs to start behind: %.*s%s", link_name(link),
+		(int)(missing.len < GTIDS_SHOWN_MAX ? missing.len : GTIDS_SHOWN_MAX),
+		(const char *)missing.at, missing.len > GTIDS_SHOWN_MAX ? "..." : "");
+	fault_hint(fault, "%s", dump_behind_hint);
+	return RC_BEHIND;
+}
+
+/* MySQL looks only at GTIDs of its own making, and would pass over what another server gave us and
+ * it never got. */
+static enum rc find_mysql_set(
+	struct link *link, const struct binlog_start *start, struct buf *text, struct fault *fault)
+{
+	buf_text(text, "SELECT GTID_SUBTRACT(");
+	link_quote(slice_text(start->gtids), text);
+	buf_text(text, ", @@GLOBAL.gtid_executed)");
+	if (text->rc != RC_OK)
+		return fault_set(fault, RC_LIMIT, "the set of GTIDs is too long");
+	struct buf missing = buf_of(DUMP_GTIDS_MAX);
+	enum rc rc = link_query_text(link, buf_cstring(text), &missing, fault);
+	if (rc == RC_OK && missing.len > 0)
+		rc = has_not(link, buf_as_slice(&missing), fault);
+	buf_release(&missing);
 	return rc;
 }
 
-void dump_context_release(struct dump_context *context)
+/* MariaDB takes a domain that it does not know for one that is yet to come; after a RESET MASTER
+ * all that we have would come again. What it has must reach as far as what we have. */
+static enum rc find_mariadb_set(
+	struct link *link, const struct gtid_set *wanted, struct buf *text, struct fault *fault)
 {
-	mem_free(context->binlog_pos);
-	*context = (struct dump_context){0};
+	enum rc rc = link_query_text(link, "SELECT @@GLOBAL.gtid_binlog_pos", text, fault);
+	if (rc != RC_OK)
+		return rc;
+	struct gtid_set *there = gtid_set_new(GTID_MARIADB);
+	if (text->len > 0)
+		rc = gtid_set_add(there, buf_as_slice(text));
+	if (rc != RC_OK) {
+		rc = fault_set(fault, RC_PROTOCOL, "%s says that gtid_binlog_pos is \"%s\"",
+			link_name(link), buf_cstring(text));
+	} else if (!gtid_set_contains(there, wanted)) {
+		buf_reset(text);
+		gtid_set_text(wanted, text);
+		buf_text(text, gtid_set_is_empty(there) ? " (it has none" : " (it has ");
+		gtid_set_text(there, text);
+		buf_text(text, ")");
+		rc = has_not(link, buf_as_slice(text), fault);
+	}
+	gtid_set_free(there);
+	return rc;
+}
+
+static enum rc find_set(struct link *link, const struct mysql_server *server,
+	const struct binlog_start *start, struct fault *fault)
+{
+	struct gtid_set *wanted = gtid_set_new(server->is_mariadb ? GTID_MARIADB : GTID_MYSQL);
+	struct buf text = buf_of(3 * DUMP_GTIDS_MAX);
+	enum rc rc = RC_OK;
+	if (start->gtids[0])
+		rc = gtid_set_add(wanted, slice_text(start->gtids));
+	if (rc != RC_OK)
+		rc = fault_set(fault, rc, "\"%.80s\" is not a set of GTIDs", start->gtids);
+	else if (server->is_mariadb)
+		rc = find_mariadb_set(link, wanted, &text, fault);
+	else
+		rc = find_mysql_set(link, start, &text, fault);
+	buf_release(&text);
+	gtid_set_free(wanted);
+	return rc;
+}
+
+static enum rc prepare(struct link *link, const struct mysql_server *server,
+	const struct binlog_start *start, struct fault *fault)
+{
+	enum rc rc = start->by_gtid ? find_set(link, server, start, fault)
+				    : find_file(link, start, fault);
+	if (rc != RC_OK)
+		return rc;
+	struct buf text = buf_of(3 * DUMP_GTIDS_MAX);
+	put_settings(server, start, &text);
+	rc = text.rc == RC_OK ? link_query(link, buf_cstring(&text), NULL, NULL, fault)
+			      : fault_set(fault, RC_LIMIT, "the set of GTIDs is too long");
+	buf_release(&text);
+	return rc;
 }
 
 /* ---- the command ---- */
 
 uint32_t dump_first_pos(const struct binlog_start *start)
 {
-	return start->pos > UINT32_MAX ? FIRST_POS : (uint32_t)start->pos;
+	return start->pos > UINT32_MAX || start->pos < FIRST_POS ? FIRST_POS : (uint32_t)start->pos;
 }
 
 static unsigned put_command(const struct mysql_server *server, const struct binlog_start *start,
@@ -301,9 +365,13 @@ static unsigned put_command(const struct mysql_server *server, const struct binl
 }
 
 enum rc dump_ask(struct link *link, const struct mysql_server *server,
-	const struct binlog_start *start, struct dump_context *ret_context, struct fault *fault)
+	const struct binlog_start *start, struct fault *fault)
 {
-	*ret_context = (struct dump_context){0};
+	if (!server->log_bin) {
+		(void)fault_set(fault, RC_UNFIT, "%s writes no binlog", link_name(link));
+		fault_hint(fault, "%s", link_error_hint(NO_BINARY_LOGGING, ""));
+		return RC_UNFIT;
+	}
 	if (start->by_gtid && !server->has_gtids) {
 		(void)fault_set(fault, RC_UNFIT,
 			"%s was asked to start at a GTID, but its gtid_mode is not ON",
@@ -311,7 +379,7 @@ enum rc dump_ask(struct link *link, const struct mysql_server *server,
 		fault_hint(fault, "start at a file and position, or set gtid_mode=ON");
 		return RC_UNFIT;
 	}
-	enum rc rc = prepare(link, server, start, ret_context, fault);
+	enum rc rc = prepare(link, server, start, fault);
 	if (rc != RC_OK)
 		return rc;
 	struct buf command = buf_of(DUMP_GTIDS_MAX + 4096);

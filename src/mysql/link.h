@@ -6,7 +6,7 @@
 
 #include "mysql/mysql.h"
 
-enum { LINK_ACCOUNT_MAX = 400 };
+enum { LINK_ACCOUNT_MAX = 400, NO_BINARY_LOGGING = 1381 };
 
 /* What a number of the server or of the client library means. Unknown numbers of the server are
  * RC_REFUSED. */

@@ -152,6 +152,10 @@ static struct slice named_privilege(const char *text)
 	if (!begin || begin > end)
 		return (struct slice){0};
 	begin += sizeof before - 1;
+	for (const char *comma = begin; comma < end; comma++) {
+		if (comma[0] == ',' && comma[1] == ' ')
+			begin = comma + 2;
+	}
 	return slice_of(begin, (size_t)(end - begin));
 }
 
@@ -165,8 +169,7 @@ enum rc link_error_set(struct fault *fault, const char *what, unsigned number, c
 	if (rc != RC_PRIVILEGE || !account)
 		return rc;
 	if (privilege.len > 0)
-		fault_hint(fault, "GRANT %.*s ON *.* TO %s (of several, one is enough)",
-			SLICE_ARGS(privilege), account);
+		fault_hint(fault, "GRANT %.*s ON *.* TO %s", SLICE_ARGS(privilege), account);
 	else
 		fault_hint(fault, "GRANT SELECT ON the database or table TO %s", account);
 	return rc;

@@ -64,8 +64,10 @@ static ssize_t read_tls(struct packets *packets, uint8_t *at, size_t len)
 		return -1;
 	case SSL_ERROR_SYSCALL:
 		return -1;
-	default: /* a broken record, or cut without a close: nobody may go on with either */
-		errno = EPROTO;
+	default: /* cut without a close, or a broken record: nobody may go on with either */
+		errno = ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING
+			? 0
+			: EPROTO;
 		return -1;
 	}
 }

@@ -154,6 +154,21 @@ static enum rc ask(struct link *link, const struct reading *reading, const char 
 	return rc;
 }
 
+/* Tables on which an account has no privilege at all are not shown to it. */
+static enum rc no_table(struct link *link, const struct reading *reading, struct fault *fault)
+{
+	struct buf name = buf_of(4096);
+	link_quote_name(reading->database, &name);
+	buf_u8(&name, '.');
+	link_quote_name(reading->table, &name);
+	(void)fault_set(fault, RC_NOT_FOUND, "%s has no table %s, or hides it from %s",
+		link_name(link), buf_cstring(&name), link_account(link));
+	fault_hint(fault, "if it is there: GRANT SELECT ON %s TO %s", buf_cstring(&name),
+		link_account(link));
+	buf_release(&name);
+	return RC_NOT_FOUND;
+}
+
 static enum rc read_all(struct link *link, const struct mysql_server *server,
 	const struct reading *reading, struct fault *fault)
 {
@@ -170,11 +185,7 @@ static enum rc read_all(struct link *link, const struct mysql_server *server,
 			"information_schema.COLUMNS",
 			"TABLE_SCHEMA", " ORDER BY ORDINAL_POSITION", take_column, fault);
 	if (rc == RC_OK && reading->schema->column_count == 0)
-		return fault_set(fault, RC_NOT_FOUND,
-			"there is no table %.*s.%.*s on %s, or it "
-			"is hidden from %s",
-			SLICE_ARGS(reading->database), SLICE_ARGS(reading->table), link_name(link),
-			link_account(link));
+		return no_table(link, reading, fault);
 	if (rc == RC_OK)
 		rc = ask(link, reading,
 			"SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, SEQ_IN_INDEX FROM "

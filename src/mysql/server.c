@@ -98,8 +98,6 @@ enum rc mysql_server_read(struct link *link, struct mysql_server *ret_server, st
 
 /* ---- the end of the binlog ---- */
 
-enum { NO_BINARY_LOGGING = 1381 };
-
 struct end {
 	char file[EVENT_FILE_MAX];
 	uint64_t pos;
