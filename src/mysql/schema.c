@@ -1,8 +1,10 @@
 /* The columns of a table as the information schema tells them, in the order of the binlog.
  *
  * Names are compared here byte by byte: the server's own comparison may take t and T for one.
- * MariaDB has no type JSON: it is a LONGTEXT with a check json_valid(`column`), which the list of
- * checks shows with a level of Column (named like the column) or Table. */
+ *
+ * MariaDB has no type JSON: it is a LONGTEXT with a check json_valid(`column`). The list of checks
+ * in the information schema is empty for whoever has only SELECT on the table, so they are read
+ * from SHOW CREATE TABLE. */
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -116,32 +118,101 @@ static bool json_checked(struct slice clause, struct buf *name)
 	return name->len > 0 && name->rc == RC_OK;
 }
 
-static enum rc take_check(
+/* Steps over what is quoted at `at`: a string with '' and \\' in it, or a name with `` in it. */
+static size_t skip_quoted(struct slice text, size_t at)
+{
+	uint8_t quote = text.at[at];
+	for (at++; at < text.len; at++) {
+		if (text.at[at] == '\\' && quote == '\'')
+			at++;
+		else if (text.at[at] == quote && at + 1 < text.len && text.at[at + 1] == quote)
+			at++;
+		else if (text.at[at] == quote)
+			return at + 1;
+	}
+	return text.len;
+}
+
+/* The bracket that closes the one before `at`, or the end of the text. */
+static size_t closing_bracket(struct slice text, size_t at)
+{
+	for (unsigned open = 1; at < text.len;) {
+		uint8_t byte = text.at[at];
+		if (byte == '\'' || byte == '`') {
+			at = skip_quoted(text, at);
+			continue;
+		}
+		open += byte == '(';
+		open -= byte == ')';
+		if (open == 0)
+			return at;
+		at++;
+	}
+	return text.len;
+}
+
+/* Marks the columns that a CREATE TABLE checks to be JSON. */
+static void mark_json(struct slice sql, struct schema_table *schema)
+{
+	static const char mark[] = " CHECK (";
+	struct buf name = buf_of(1024);
+	for (size_t at = 0; at < sql.len;) {
+		if (sql.at[at] == '\'' || sql.at[at] == '`') {
+			at = skip_quoted(sql, at);
+			continue;
+		}
+		if (!slice_starts(slice_of(sql.at + at, sql.len - at), SLICE(" CHECK ("))) {
+			at++;
+			continue;
+		}
+		at += sizeof mark - 1;
+		size_t end = closing_bracket(sql, at);
+		if (json_checked(slice_of(sql.at + at, end - at), &name)) {
+			struct schema_column *column = column_named(schema, buf_as_slice(&name));
+			if (column)
+				column->is_json = true;
+		}
+		at = end;
+	}
+	buf_release(&name);
+}
+
+static enum rc take_create(
 	void *context, const struct slice *cells, size_t count, struct fault *fault)
 {
 	const struct reading *reading = context;
-	if (count != 3)
-		return fault_set(
-			fault, RC_PROTOCOL, "information_schema.CHECK_CONSTRAINTS makes no sense");
-	struct buf name = buf_of(1024);
-	if (is_ours(reading, cells) && json_checked(cells[2], &name)) {
-		struct schema_column *column = column_named(reading->schema, buf_as_slice(&name));
-		if (column)
-			column->is_json = true;
-	}
-	buf_release(&name);
+	if (count < 2 || !cells[1].at)
+		return fault_set(fault, RC_PROTOCOL, "SHOW CREATE TABLE makes no sense");
+	mark_json(cells[1], reading->schema);
 	return RC_OK;
 }
 
-/* Runs `sql` followed by a condition on the table's name, whose columns are named as given. */
+static enum rc read_checks(struct link *link, const struct reading *reading, struct fault *fault)
+{
+	enum rc rc = link_query(
+		link, "SET SESSION sql_quote_show_create = 1, sql_mode = ''", NULL, NULL, fault);
+	if (rc != RC_OK)
+		return rc;
+	struct buf sql = buf_of(SQL_MAX);
+	struct reading context = *reading;
+	buf_text(&sql, "SHOW CREATE TABLE ");
+	link_quote_name(reading->database, &sql);
+	buf_u8(&sql, '.');
+	link_quote_name(reading->table, &sql);
+	rc = link_query(link, buf_cstring(&sql), take_create, &context, fault);
+	buf_release(&sql);
+	return rc;
+}
+
+/* Runs `sql` followed by a condition on the table's name and `rest`. */
 static enum rc ask(struct link *link, const struct reading *reading, const char *sql,
-	const char *schema_column, const char *rest,
+	const char *rest,
 	enum rc (*take)(
 		void *context, const struct slice *cells, size_t count, struct fault *fault),
 	struct fault *fault)
 {
 	struct buf text = buf_of(SQL_MAX);
-	buf_format(&text, "%s WHERE %s = ", sql, schema_column);
+	buf_format(&text, "%s WHERE TABLE_SCHEMA = ", sql);
 	link_quote(reading->database, &text);
 	buf_text(&text, " AND TABLE_NAME = ");
 	link_quote(reading->table, &text);
@@ -183,19 +254,16 @@ static enum rc read_all(struct link *link, const struct mysql_server *server,
 			"SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, "
 			"CHARACTER_SET_NAME, IS_NULLABLE, DATA_TYPE FROM "
 			"information_schema.COLUMNS",
-			"TABLE_SCHEMA", " ORDER BY ORDINAL_POSITION", take_column, fault);
+			" ORDER BY ORDINAL_POSITION", take_column, fault);
 	if (rc == RC_OK && reading->schema->column_count == 0)
 		return no_table(link, reading, fault);
 	if (rc == RC_OK)
 		rc = ask(link, reading,
 			"SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, SEQ_IN_INDEX FROM "
 			"information_schema.STATISTICS",
-			"TABLE_SCHEMA", " AND INDEX_NAME = 'PRIMARY'", take_key, fault);
+			" AND INDEX_NAME = 'PRIMARY'", take_key, fault);
 	if (rc == RC_OK && server->is_mariadb)
-		rc = ask(link, reading,
-			"SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CHECK_CLAUSE FROM "
-			"information_schema.CHECK_CONSTRAINTS",
-			"CONSTRAINT_SCHEMA", "", take_check, fault);
+		rc = read_checks(link, reading, fault);
 	return rc;
 }
 
