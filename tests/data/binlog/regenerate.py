@@ -8,10 +8,11 @@ Runs CORPUS.sql on the server (which must run on this machine: its binlog file i
   SERVER-CORPUS.schema    the information schema of its tables: table, column, type, character set, nullable, JSON, place in the key
   CORPUS.expected         what the tables are, and their rows in the format `millstream`: read with SELECT, by this script alone; of
                           long lines the start and the SHA-256. Every server must give the same
-where NAME is SERVER-..., such as mysql9-full.
+where NAME is SERVER-..., such as mysql9-full. The lines of the corpus `images` come from the programs $MYSQLBINLOG and
+$MARIADB_BINLOG instead, and are in NAME.expected.
 The captures of the folder are listed in captures.tsv; `regenerate.py all MARIADB10 MARIADB11 MYSQL80 MYSQL9` (ports on
 127.0.0.1) makes them all."""
-import base64, hashlib, json, os, re, shutil, struct, sys
+import base64, hashlib, json, os, re, shutil, struct, subprocess, sys
 import pymysql
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -146,6 +147,25 @@ def shorten(line):
     return line[:100].decode() + "... " + hashlib.sha256(line).hexdigest()
 
 
+def read_with_program(program, file, tables):
+    """Lines of all row changes, as mysqlbinlog -v or mariadb-binlog -v tell them."""
+    text = subprocess.run([program, "-v", "--base64-output=decode-rows", file], check=True, capture_output=True, text=True).stdout
+    ops = {"INSERT INTO": "c", "UPDATE": "u", "DELETE FROM": "d"}
+    changes = []
+    for line in text.splitlines():
+        start = re.match(r"### (INSERT INTO|UPDATE|DELETE FROM) `capture`.`(\w+)`", line)
+        cell = re.match(r"###   @(\d+)=(.*)", line)
+        if start:
+            changes.append((start.group(2), ops[start.group(1)], []))
+        elif line in ("### SET", "### WHERE"):
+            changes[-1][2].append([])
+        elif cell:
+            name = tables[changes[-1][0]][int(cell.group(1)) - 1]["name"]
+            value = re.sub(r" /\*.*", "", cell.group(2)).replace("'", '"').replace("NULL", "null")
+            changes[-1][2][-1].append(f'"{name}":{value}')
+    return ["\t".join([table, op] + ["{%s}" % ",".join(image) for image in images or [[]]]) for table, op, images in changes]
+
+
 def escape(text):
     return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
 
@@ -169,7 +189,7 @@ def capture(name, corpus, host, port, metadata, image="FULL"):
         places = sorted((c["place"], c["name"]) for c in columns if c["place"])
         described = ",".join('"%s" %s%s' % (c["name"], normal_type(c), "" if c["nullable"] else " not null") for c in columns)
         expected.append(f"{table}\tcolumns\t{described} key {','.join(n for _, n in places)}")
-        for row in rows_of(reading, table, columns):
+        for row in rows_of(reading, table, columns) if corpus != "images" else ():
             cells = ",".join(json.dumps(c["name"], ensure_ascii=False) + ":" + spell(v, c) for c, v in zip(columns, row))
             expected.append(shorten(f"{table}\tc\t{{{cells}}}"))
     cursor.execute("flush binary logs")
@@ -180,8 +200,11 @@ def capture(name, corpus, host, port, metadata, image="FULL"):
         for table, columns in sorted(tables.items()):
             for c in columns:
                 print(*map(escape, (table, c["name"], c["type"], c["charset"])), int(c["nullable"]), int(c["json"]), c["place"], sep="\t", file=out)
+    if corpus == "images":
+        program = os.environ.get("MARIADB_BINLOG", "mariadb-binlog") if mariadb else os.environ.get("MYSQLBINLOG", "mysqlbinlog")
+        expected += read_with_program(program, f"{HERE}/{name}.binlog", tables)
     text = "\n".join(expected) + "\n"
-    path = f"{HERE}/{corpus}.expected"
+    path = f"{HERE}/{name if corpus == 'images' else corpus}.expected"
     if os.path.exists(path) and open(path, encoding="utf8").read() != text:
         open(path + ".new", "w", encoding="utf8").write(text)
         sys.exit(f"{path} is not what this server says, see {path}.new")

@@ -142,8 +142,9 @@ static void take_rows(
 	const struct binlog_table *table = find_table(decoded, rows.table_id);
 	assert_non_null(table);
 	assert_int_equal(rows.column_count, table->table->column_count);
-	while (reader_left(&rows.rest) > 0)
+	do
 		put_row(decoded, table, &rows);
+	while (reader_left(&rows.rest) > 0);
 }
 
 static int compare_lines(const void *a, const void *b)
@@ -213,9 +214,24 @@ static void binary_json_reads_as_the_server_prints_it(void **state)
 	decode_file("mysql9-json", "mysql9-json.schema", "json.expected");
 }
 
+static void images_hold_the_columns_that_were_logged(void **state)
+{
+	(void)state;
+	decode_file("mysql9-images-full", "mysql9-images.schema", "mysql9-images-full.expected");
+	decode_file("mysql9-images-minimal", "mysql9-images.schema",
+		"mysql9-images-minimal.expected");
+	decode_file(
+		"mysql9-images-noblob", "mysql9-images.schema", "mysql9-images-noblob.expected");
+	decode_file("mariadb10-images-minimal", "mariadb10-images.schema",
+		"mariadb10-images-minimal.expected");
+	decode_file("mariadb10-images-noblob", "mariadb10-images.schema",
+		"mariadb10-images-noblob.expected");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(full_metadata_is_enough),
 	cmocka_unit_test(the_schema_adds_what_other_metadata_lacks),
+	cmocka_unit_test(images_hold_the_columns_that_were_logged),
 	cmocka_unit_test(binary_json_reads_as_the_server_prints_it),
 };
 UNIT_MAIN(tests)
