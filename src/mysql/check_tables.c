@@ -113,7 +113,7 @@ static const struct look type_look = {
 	"column types",
 	"SELECT TABLE_SCHEMA, TABLE_NAME, CONCAT(COLUMN_NAME, ' ', COLUMN_TYPE, IF(CHARACTER_SET_NAME IS NULL, '', CONCAT(' ', CHARACTER_SET_NAME))) "
 	"FROM information_schema.COLUMNS WHERE TABLE_SCHEMA " NOT_OWN " AND (DATA_TYPE IN ('geometry', 'point', 'linestring', 'polygon', "
-	"'multipoint', 'multilinestring', 'multipolygon', 'geometrycollection', 'geomcollection', 'vector') OR "
+	"'multipoint', 'multilinestring', 'multipolygon', 'geometrycollection', 'geomcollection', 'vector', 'uuid', 'inet4', 'inet6', 'xmltype') OR "
 	"CHARACTER_SET_NAME NOT IN ('utf8mb4', 'utf8mb3', 'utf8', 'ascii', 'latin1', 'binary')) ORDER BY 1, 2, ORDINAL_POSITION",
 	FINDING_ERROR,
 	"all of them are decoded",

@@ -268,7 +268,13 @@ static enum rc read_event(struct binlog *binlog, struct binlog_event *event, uin
 
 	if (is_format) {
 		struct binlog_format format;
-		if (binlog_format_read(event->body, &format) != RC_OK)
+		enum rc rc = binlog_format_read(event->body, &format);
+		if (rc == RC_UNSUPPORTED)
+			return fault_set(fault, rc,
+				"%s is in a format that this version does not "
+				"read, on %s",
+				binlog->file, link_name(binlog->link));
+		if (rc != RC_OK)
 			return corrupt(binlog, event, "nonsense in", fault);
 		binlog->format = format;
 		binlog->has_checksums = format.has_checksums;

@@ -16,7 +16,6 @@ enum {
 	DUMP_ANNOTATE = 2, /* MariaDB */
 	DUMP_THROUGH_GTID = 4,
 	FIRST_POS = 4,
-	UUID_TEXT = 36,
 	UUID_SIZE = 16,
 	/* MariaDB: events inside of transactions do not say where they end any more, so that all of
 	 * them must come to be counted (11.4 still does, but it costs little). */

@@ -188,6 +188,8 @@ static enum rc query_fault(
 			(int64_t)whole_seconds(link->answer_timeout_us) * 1000000) {
 		rc = fault_set(fault, RC_TIMEOUT, "%s: no answer within %u s", what,
 			whole_seconds(link->answer_timeout_us));
+	} else if (number == 0) {
+		rc = fault_set(fault, RC_PROTOCOL, "%s: the answer makes no sense", what);
 	} else {
 		/* The account is asked for before it is too late to ask, but only once. */
 		const char *account = rc == RC_PRIVILEGE ? link_account(link) : NULL;

@@ -167,7 +167,7 @@ static void mark_json(struct slice sql, struct schema_table *schema)
 		}
 		at += sizeof mark - 1;
 		size_t end = closing_bracket(sql, at);
-		if (json_checked(slice_of(sql.at + at, end - at), &name)) {
+		if (end < sql.len && json_checked(slice_of(sql.at + at, end - at), &name)) {
 			struct schema_column *column = column_named(schema, buf_as_slice(&name));
 			if (column)
 				column->is_json = true;
