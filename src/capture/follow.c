@@ -227,7 +227,7 @@ static enum rc take_rows(struct capture *capture, const struct encode_event *enc
 	struct group *group = &capture->group;
 	struct writer *writer = &capture->writer;
 	bool is_wanted = encode->plan->is_captured && !group->is_ignored;
-	while (reader_left(&rows->rest) > 0) {
+	do { /* an event holds at least one row, which may be of no bytes */
 		enum rc rc = read_images(capture, encode->plan, rows, fault);
 		if (rc != RC_OK)
 			return rc;
@@ -241,7 +241,7 @@ static enum rc take_rows(struct capture *capture, const struct encode_event *enc
 			rc = commit_inside(capture, fault);
 		if (rc != RC_OK)
 			return rc;
-	}
+	} while (reader_left(&rows->rest) > 0);
 	return RC_OK;
 }
 
@@ -267,7 +267,7 @@ static enum rc on_rows(
 			rows.column_count, columns);
 	encoder_spans(&capture->encoder, columns);
 	struct encode_event encode = {plan, &capture->group.origin, event->pos, rows.change};
-	if (plan->is_captured && !capture->group.is_ignored && reader_left(&rows.rest) > 0) {
+	if (plan->is_captured && !capture->group.is_ignored) {
 		rc = check_captured(capture, &rows, fault);
 		if (rc == RC_OK)
 			rc = control_tell_schema(capture, event, plan, fault);

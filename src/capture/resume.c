@@ -326,7 +326,8 @@ enum rc resume_prepare(struct capture *capture, struct link *link, struct binlog
 		rc = check_server(&capture->server, fault);
 	buf_reset(gtids);
 	if (rc == RC_OK)
-		rc = mysql_server_end(link, &capture->server, end.file, &end.pos, gtids, fault);
+		rc = mysql_server_binlog_end(
+			link, &capture->server, end.file, &end.pos, gtids, fault);
 	if (rc != RC_OK)
 		return rc;
 	if (capture->options.until_end && !capture->target.file[0])
