@@ -56,7 +56,7 @@ struct charset {
 	const char *name;
 	uint8_t bytes_max; /* of a character */
 	bool is_supported;
-	bool hides_ascii; /* the second byte of a character can be a quote or a backslash */
+	bool holds_ascii; /* text of ASCII bytes alone is ASCII */
 	enum binlog_text text;
 };
 

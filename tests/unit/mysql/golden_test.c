@@ -100,8 +100,9 @@ static void put_image(struct decoded *decoded, const struct binlog_table *table,
 		struct value value = {.kind = VALUE_NULL};
 		if (spans[i].at == BINLOG_ABSENT)
 			continue;
-		if (spans[i].at && binlog_value_read(&table->columns[i], spans[i], &decoded->scratch,
-					   &value) != RC_OK)
+		if (spans[i].at &&
+			binlog_value_read(
+				&table->columns[i], spans[i], &decoded->scratch, &value) != RC_OK)
 			fail_msg("column %zu cannot be read behind %s", i, buf_cstring(line));
 		struct slice label = table->table->columns[i].label;
 		if (at[-1] != '{')
@@ -115,8 +116,8 @@ static void put_image(struct decoded *decoded, const struct binlog_table *table,
 	line->len += (size_t)(at - start);
 }
 
-static void put_row(struct decoded *decoded, const struct binlog_table *table,
-	struct binlog_rows *rows)
+static void put_row(
+	struct decoded *decoded, const struct binlog_table *table, struct binlog_rows *rows)
 {
 	struct slice spans[300];
 	struct buf line = buf_of(SCRATCH_MAX);
@@ -134,8 +135,8 @@ static void put_row(struct decoded *decoded, const struct binlog_table *table,
 	add_line(decoded, &line);
 }
 
-static void take_rows(
-	struct decoded *decoded, const struct binlog_event *event, const struct binlog_format *format)
+static void take_rows(struct decoded *decoded, const struct binlog_event *event,
+	const struct binlog_format *format)
 {
 	struct binlog_rows rows;
 	assert_rc(binlog_rows_read(event, format, &rows));
@@ -218,8 +219,8 @@ static void images_hold_the_columns_that_were_logged(void **state)
 {
 	(void)state;
 	decode_file("mysql9-images-full", "mysql9-images.schema", "mysql9-images-full.expected");
-	decode_file("mysql9-images-minimal", "mysql9-images.schema",
-		"mysql9-images-minimal.expected");
+	decode_file(
+		"mysql9-images-minimal", "mysql9-images.schema", "mysql9-images-minimal.expected");
 	decode_file(
 		"mysql9-images-noblob", "mysql9-images.schema", "mysql9-images-noblob.expected");
 	decode_file("mariadb10-images-minimal", "mariadb10-images.schema",
