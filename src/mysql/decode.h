@@ -104,6 +104,10 @@ MUST_USE enum rc map_facts_read(const struct binlog_table_map *map, bool is_mari
 	struct map_facts *ret_facts, struct fault *fault);
 void map_facts_release(struct map_facts *facts);
 
+/* The same without the optional metadata: types, lengths, nullability. */
+MUST_USE enum rc map_types_read(
+	const struct binlog_table_map *map, struct map_facts *ret_facts, struct fault *fault);
+
 /* ---- column_type.c ---- */
 
 /* A member of an ENUM or SET, in UTF-8. */
