@@ -55,34 +55,40 @@ void net_server_stop(struct net_server *server);
 struct net_client;
 
 struct net_client_options {
-	const char *url; /* "http://host:port/base" or https; a request's path is appended */
-	const char *user, *password; /* basic authentication; NULL or "": none */
-	const char *tls_ca;          /* PEM file; NULL or "": the system's */
-	int64_t connect_timeout_us, timeout_us;
+	const char *url; /* "http://host:port/base" or https, without a password; a request's path
+			    is appended */
+	const char *user, *password;            /* basic authentication; NULL or "": none */
+	const char *tls_ca;                     /* PEM file; NULL or "": the system's */
+	int64_t connect_timeout_us, timeout_us; /* above zero; the second is for all of a call */
 	size_t answer_max; /* bytes of an answer's body at the most: RC_LIMIT */
 	unsigned lanes;    /* requests that net_client_run has in flight at the most */
 };
 
-/* RC_CONFIG for a URL that is not one. Does not connect. */
+/* RC_CONFIG for a URL that is not one, or a tls_ca without certificates. Does not connect. */
 MUST_USE enum rc net_client_new(const struct net_client_options *options,
 	struct net_client **ret_client, struct fault *fault);
 void net_client_free(struct net_client *client); /* accepts NULL */
 
+/* A request may reach the peer twice: where a kept connection turns out to be closed it is sent
+ * again on a new one. Redirects are not followed; proxies of the environment are not used. */
 struct net_call {
 	const char *method, *path; /* path starts with '/', already encoded */
 	const char *content_type;  /* of the body; NULL without one */
 	struct slice body;         /* borrowed until the call is over */
 	/* the answer */
-	enum rc rc; /* RC_OK: there is an answer with `status`; RC_UNREACHABLE, RC_TIMEOUT,
-		       RC_LIMIT, RC_PROTOCOL otherwise */
-	int status;
-	int64_t retry_after_us; /* of the Retry-After header; 0 without */
-	struct buf answer;      /* the body; give it a maximum with buf_of, release it yourself */
-	struct fault fault;     /* set when rc is not RC_OK */
+	enum rc rc; /* RC_OK: there is an answer with `status`; otherwise RC_UNREACHABLE (also: no
+		       connection in time, certificate not trusted, cut in the middle),
+		       RC_TIMEOUT, RC_LIMIT, RC_PROTOCOL, RC_STOPPED */
+	int status; /* 0 without an answer */
+	int64_t retry_after_us; /* of the Retry-After header, at most a day; 0 without */
+	struct buf answer;  /* the body, emptied first; give it a maximum with buf_of (the smaller
+			       of it and answer_max counts), release it yourself */
+	struct fault fault; /* set when rc is not RC_OK */
 };
 
-/* Makes all calls, up to `lanes` at once, and returns when all are over. When `stop` (may be NULL)
- * becomes true what is in flight is cut and gets RC_STOPPED. */
+/* Makes all calls, up to `lanes` at once, begun in their order, and returns when all are over. When
+ * `stop` (may be NULL) becomes true what is in flight is cut and, with what was not begun, gets
+ * RC_STOPPED within about 50 ms. */
 void net_client_run(
 	struct net_client *client, struct net_call *calls, size_t count, const _Atomic bool *stop);
 
