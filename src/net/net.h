@@ -17,37 +17,47 @@ struct net_request {
 	struct slice method, path,
 		query; /* path is normalised and decoded; query without '?', raw */
 	struct slice body;
-	const void *inside; /* net_request_header */
+	const void *inside; /* for net_request_header */
 };
 
 /* A header's value by its lower-case name; an empty slice when it is absent. */
 struct slice net_request_header(const struct net_request *request, const char *name);
 
+struct net_header {
+	const char *name, *value; /* the name in lower case */
+};
+
 struct net_answer {
-	int status; /* 200 when the handler is called */
-	const char
-		*content_type; /* static; "text/plain; charset=utf-8" when the handler is called */
-	struct buf body;       /* released by the server */
+	int status;               /* 200 when the handler is called */
+	const char *content_type; /* static; "text/plain; charset=utf-8" when the handler is called;
+				     NULL: none */
+	const struct net_header *headers; /* further ones: static, ended by a NULL name; or NULL */
+	struct buf body; /* released by the server; past its maximum the answer is a 500 */
 };
 
 struct net_server;
 
 struct net_server_options {
-	const char *listen; /* "127.0.0.1:8080", "[::1]:8080", ":8080"; port 0 takes a free one */
-	size_t body_max; /* bytes of a request's body at the most; larger ones are answered 413 */
+	const char *listen; /* "127.0.0.1:8080", "[::1]:8080", ":8080" (every interface), a host's
+			       name; port 0 takes a free one */
+	size_t body_max;    /* bytes of a request's body at the most; larger ones are answered 413
+			       (over HTTP/2 one that is larger by a MiB has its stream refused) */
 	void (*handle)(void *context, const struct net_request *request, struct net_answer *answer);
+	void (*tick)(void *context); /* called about once a second on the same thread; or NULL */
 	void *context;
 };
 
 /* Listens and starts the thread. RC_CONFIG for an address that is not one, RC_IO (address in use,
- * ...) with a way out. */
+ * ...) with a way out. Dropped is who takes longer than 10 seconds for a request or between two
+ * (HTTP/1.1), is silent for 30 (HTTP/2), or takes nothing of its answer for 30. Connections beyond
+ * a quarter of the files that the process may open (at most 1024) wait. */
 MUST_USE enum rc net_server_start(const struct net_server_options *options,
 	struct net_server **ret_server, struct fault *fault);
 
 /* The address it listens on, with the real port: "127.0.0.1:43117". */
 const char *net_server_address(const struct net_server *server);
 
-/* Closes the listener and all connections, ends the thread. Accepts NULL. */
+/* Closes the listener and all connections, ends the thread. Not from a handler. Accepts NULL. */
 void net_server_stop(struct net_server *server);
 
 /* ---- client ---- */
