@@ -82,6 +82,7 @@ struct hub_mark {
 	uint64_t fingerprint, generation;
 	bool has_control;
 	const struct event_position *position;
+	enum gtid_flavor flavor;
 	struct slice gtids;
 };
 

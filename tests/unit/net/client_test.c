@@ -30,7 +30,8 @@ static void peer_start(struct peer *peer, const char *scheme, const char *pem)
 		dup2(from[1], 1);
 		close(to[1]);
 		close(from[0]);
-		execl("/usr/bin/python3", "python3", UNIT_FOLDER "/net/peer.py", pem, NULL);
+		execl("/usr/bin/python3", "python3", UNIT_SOURCE "/tests/unit/net/peer.py", pem,
+			NULL);
 		_exit(127);
 	}
 	close(to[0]);
