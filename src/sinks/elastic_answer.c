@@ -65,7 +65,7 @@ static const char *text_of(const json_t *object, const char *name)
  * when it failed. */
 static bool read_item(const json_t *element, struct item_answer *answer)
 {
-	void *action = json_object_iter((json_t *)element);
+	void *action = json_object_iter((json_t *)(uintptr_t)element);
 	const json_t *body = action ? json_object_iter_value(action) : NULL;
 	const json_t *status = json_object_get(body, "status");
 	const json_t *error = json_object_get(body, "error");

@@ -130,7 +130,7 @@ enum rc tables_learn(struct tables *tables, const struct event_view *control, st
 		.count = count_members(control->columns), .since = control->ordinal};
 	const struct table_note *note;
 	enum rc rc = tables_find(tables, control, &note, fault);
-	if (rc != RC_OK || note->columns.since >= columns.since)
+	if (rc != RC_OK || (note->columns.count > 0 && note->columns.since >= columns.since))
 		return rc;
 	rc = unescape(tables, control, fault);
 	if (rc == RC_OK)
