@@ -1,6 +1,7 @@
 """Folds the lines of a stream into tables by itself and compares them with a read model.
 
-usage: fold.py LINES.ndjson READ-MODEL.db
+usage: fold.py LINES.ndjson READ-MODEL.db        a file of the SQLite sink
+       fold.py LINES.ndjson http://HOST:PORT     Elasticsearch or OpenSearch: indexes named db.table
 
 Knows nothing of the program: an event overwrites or removes its key, a truncate empties its table.
 Exit status 0 when they are equal, 1 with the differences otherwise."""
@@ -8,6 +9,7 @@ import collections
 import json
 import sqlite3
 import sys
+import urllib.request
 
 
 def fold(path):
@@ -47,6 +49,37 @@ def read(path, keyless):
     return keyed, counts
 
 
+def ask(url, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    return json.loads(urllib.request.urlopen(request, timeout=60).read())
+
+
+def read_indexes(url, want):
+    """Documents by index and _id; the key in `want` with the same values stands for them."""
+    names = {(db, table, "|".join(str(v) for v in json.loads(key).values())): key
+             for db, table, key in want}
+    keyed = {}
+    ask(url + "/_refresh", {})
+    for index in ask(url + "/_cat/indices?format=json&expand_wildcards=open"):
+        db, dot, table = index["index"].partition(".")
+        if not dot or not db:
+            continue
+        after = []
+        while True:
+            hits = ask(f"{url}/{index['index']}/_search", {"size": 5000, "version": True,
+                "sort": [{"@ord": "asc"}], **({"search_after": after} if after else {})})["hits"]["hits"]
+            for hit in hits:
+                doc = hit["_source"]
+                ordinal = doc.pop("@ord")
+                assert ordinal == hit["_version"], hit
+                keyed[db, table, names.get((db, table, hit["_id"]), hit["_id"])] = ordinal, doc
+            if not hits:
+                break
+            after = hits[-1]["sort"]
+    return keyed, {}
+
+
 def main():
     lines, model = sys.argv[1:]
     want = fold(lines)
@@ -55,7 +88,8 @@ def main():
         event = json.loads(line)
         if event["op"] in "cudr" and event["key"] is None:
             keyless.add((event["db"], event["table"]))
-    have = read(model, keyless)
+    is_server = model.startswith("http:")
+    have = read_indexes(model, want[0]) if is_server else read(model, keyless)
     bad = 0
     for wanted, found in zip(want, have):
         for key in sorted(wanted.keys() | found.keys()):
