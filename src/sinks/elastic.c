@@ -16,7 +16,6 @@
 #include <stdio.h>
 
 #include "base/config.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "sinks/elastic.h"
 
@@ -25,7 +24,6 @@ enum {
 	ANSWER_MAX = 64 << 20,
 	LANES_MAX = 16,
 	CONNECT_TIMEOUT_US = 10000000,
-	TRUNCATE_DOCS = 5000, /* of one delete by query: it must be over before the time-out */
 };
 
 struct lane {
@@ -37,14 +35,12 @@ struct lane {
 };
 
 struct elastic {
-	char *url;
-	struct net_client *client;
+	struct elastic_peer peer;
 	struct elastic_bulk bulk;
 	size_t lane_count, batch_count, batch_size;
 	struct lane lanes[LANES_MAX];
 	size_t *order; /* indexes of items, lane by lane, each in order of ordinals */
 	size_t order_cap;
-	struct buf path, query;
 };
 
 static const char bulk_path[] = "/_bulk?filter_path=items.*._id,items.*.status,items.*.error";
@@ -56,14 +52,14 @@ static void close_elastic(void *target)
 	struct elastic *elastic = target;
 	if (!elastic)
 		return;
-	net_client_free(elastic->client);
+	net_client_free(elastic->peer.client);
 	elastic_bulk_release(&elastic->bulk);
 	for (size_t i = 0; i < LANES_MAX; i++)
 		buf_release(&elastic->lanes[i].body);
-	buf_release(&elastic->path);
-	buf_release(&elastic->query);
+	buf_release(&elastic->peer.path);
+	buf_release(&elastic->peer.body);
 	mem_free(elastic->order);
-	mem_free(elastic->url);
+	mem_free(elastic->peer.url);
 	mem_free(elastic);
 }
 
@@ -72,7 +68,7 @@ static enum rc open_client(
 {
 	int64_t timeout_us = settings_number(settings, SINK_SET_TIMEOUT);
 	struct net_client_options options = {
-		.url = elastic->url,
+		.url = elastic->peer.url,
 		.user = settings_text(settings, SINK_SET_USER),
 		.password = settings_text(settings, SINK_SET_PASSWORD),
 		.tls_ca = settings_text(settings, SINK_SET_TLS_CA),
@@ -82,24 +78,25 @@ static enum rc open_client(
 		.answer_max = ANSWER_MAX,
 		.lanes = (unsigned)elastic->lane_count,
 	};
-	return net_client_new(&options, &elastic->client, fault);
+	return net_client_new(&options, &elastic->peer.client, fault);
 }
 
 static enum rc open_elastic(const struct sink_place *place, void **ret_target, struct fault *fault)
 {
 	const struct settings *settings = place->settings;
 	struct elastic *elastic = mem_new(1, sizeof *elastic);
-	elastic->url = mem_text(settings_text(settings, SINK_SET_URL));
+	elastic->peer.url = mem_text(settings_text(settings, SINK_SET_URL));
+	elastic->peer.stream = *place->stream;
 	elastic->lane_count = (size_t)settings_number(settings, SINK_SET_LANES);
 	elastic->batch_count = (size_t)settings_number(settings, SINK_SET_BATCH_COUNT);
 	elastic->batch_size = (size_t)settings_number(settings, SINK_SET_BATCH_SIZE);
-	elastic->path = elastic->query = buf_of(1 << 16);
+	elastic->peer.path = elastic->peer.body = buf_of(1 << 20);
 	assert(elastic->lane_count <= LANES_MAX);
 	for (size_t i = 0; i < LANES_MAX; i++) {
 		elastic->lanes[i].body = buf_of(BODY_MAX);
 		elastic->lanes[i].count_max = elastic->batch_count;
 	}
-	enum rc rc = elastic_bulk_init(&elastic->bulk, place, fault);
+	enum rc rc = elastic_bulk_init(&elastic->bulk, place, &elastic->peer, fault);
 	if (rc == RC_OK)
 		rc = open_client(elastic, settings, fault);
 	if (rc != RC_OK)
@@ -111,7 +108,7 @@ static enum rc open_elastic(const struct sink_place *place, void **ret_target, s
 
 static const char *where(const void *target)
 {
-	return ((const struct elastic *)target)->url;
+	return ((const struct elastic *)target)->peer.url;
 }
 
 static void start_over(const void *target, struct buf *out)
@@ -234,7 +231,7 @@ static enum rc take_answer(struct elastic *elastic, struct lane *lane, const str
 		rc = elastic_read_bulk(buf_as_slice(&call->answer), round->items,
 			elastic->order + lane->at, lane->sent, &why);
 	else
-		rc = elastic_refusal(elastic->url, call, &is_split, &why);
+		rc = elastic_refusal(elastic->peer.url, call, &is_split, &why);
 	if (rc == RC_CONFIG) {
 		if (fault)
 			*fault = why;
@@ -277,7 +274,7 @@ static enum rc send_wave(
 	*ret_sent = count > 0;
 	if (count == 0)
 		return RC_OK;
-	net_client_run(elastic->client, calls, count, round->stop);
+	net_client_run(elastic->peer.client, calls, count, round->stop);
 	enum rc rc = RC_OK;
 	for (size_t i = 0; i < count; i++) {
 		if (rc == RC_OK)
@@ -291,6 +288,7 @@ static enum rc apply(void *target, struct sink_round *round, struct fault *fault
 {
 	struct elastic *elastic = target;
 	bool sent = true;
+	elastic->peer.stop = round->stop;
 	spread(elastic, round);
 	while (sent) {
 		enum rc rc = send_wave(elastic, round, &sent, fault);
@@ -300,97 +298,34 @@ static enum rc apply(void *target, struct sink_round *round, struct fault *fault
 	return RC_OK;
 }
 
-/* ---- truncates ---- */
+/* ---- control records ---- */
 
 struct truncation {
 	struct elastic *elastic;
 	uint64_t ordinal;
-	const atomic_bool *stop;
 };
 
-/* One POST; the answer's body is in call->answer, the caller's to release. */
-static enum rc post(struct elastic *elastic, const char *path, struct slice body,
-	const atomic_bool *stop, struct net_call *call, struct fault *fault)
-{
-	bool unused;
-	*call = (struct net_call){
-		.method = "POST",
-		.path = path,
-		.content_type = body.len > 0 ? "application/json" : NULL,
-		.body = body,
-		.answer = buf_of(ANSWER_MAX),
-	};
-	net_client_run(elastic->client, call, 1, stop);
-	if (call->rc != RC_OK) {
-		*fault = call->fault;
-		return call->rc;
-	}
-	if (call->status == 200)
-		return RC_OK;
-	enum rc rc = elastic_refusal(elastic->url, call, &unused, fault);
-	return rc == RC_DENIED ? RC_THROTTLED : rc; /* waits until somebody grants it */
-}
-
-static void put_path(struct elastic *elastic, const char *index, const char *action)
-{
-	buf_reset(&elastic->path);
-	buf_u8(&elastic->path, '/');
-	net_encode(slice_text(index), &elastic->path);
-	buf_text(&elastic->path, action);
-}
-
-static void put_query(struct elastic *elastic, uint64_t ordinal)
-{
-	const char *field = elastic->bulk.field; /* ,"NAME": */
-	buf_reset(&elastic->query);
-	buf_text(&elastic->query, "{\"query\":{\"range\":{");
-	buf_text(&elastic->query, field + 1);
-	buf_text(&elastic->query, "{\"lt\":");
-	buf_json_u64(&elastic->query, ordinal);
-	buf_text(&elastic->query, "}}}}");
-}
-
-/* Deletes some of the documents that are older; *ret_over when there are none left. */
-static enum rc delete_some(const struct truncation *truncation, bool *ret_over, struct fault *fault)
-{
-	struct elastic *elastic = truncation->elastic;
-	struct net_call call;
-	uint64_t deleted = 0, conflicts = 0;
-	enum rc rc = post(elastic, buf_cstring(&elastic->path), buf_as_slice(&elastic->query),
-		truncation->stop, &call, fault);
-	if (rc == RC_OK)
-		rc = elastic_read_deleted(buf_as_slice(&call.answer), &deleted, &conflicts, fault);
-	buf_release(&call.answer);
-	if (rc != RC_OK)
-		return rc == RC_PROTOCOL ? RC_THROTTLED : rc;
-	*ret_over = deleted == 0 && conflicts == 0;
-	if (deleted == 0 && conflicts > 0)
-		return fault_set(fault, RC_THROTTLED,
-			"somebody else changes documents that a truncate is to delete");
-	return RC_OK;
-}
-
-/* A search sees only what was refreshed: hence the refresh before, and after each step. */
-static enum rc truncate_index(void *context, const char *index, struct fault *fault)
+static enum rc truncate_place(void *context, const char *index, struct fault *fault)
 {
 	const struct truncation *truncation = context;
 	struct elastic *elastic = truncation->elastic;
-	struct net_call call;
-	bool over = false;
-	put_path(elastic, index, "/_refresh?ignore_unavailable=true");
-	enum rc rc = post(elastic, buf_cstring(&elastic->path), (struct slice){0}, truncation->stop,
-		&call, fault);
-	buf_release(&call.answer);
-	char action[160];
-	(void)snprintf(action, sizeof action,
-		"/_delete_by_query?conflicts=proceed&refresh=true&ignore_unavailable=true&max_docs="
-		"%d",
-		(int)TRUNCATE_DOCS);
-	put_path(elastic, index, action);
-	put_query(elastic, truncation->ordinal);
-	while (rc == RC_OK && !over)
-		rc = delete_some(truncation, &over, fault);
-	return rc;
+	return elastic_truncate(
+		&elastic->peer, index, elastic->bulk.field, truncation->ordinal, fault);
+}
+
+static enum rc refuse_truncate(
+	const struct elastic_bulk *bulk, const struct event_view *control, struct fault *fault)
+{
+	(void)fault_set(fault, RC_CONFIG,
+		"event %llu truncates '%.*s.%.*s', but the documents do not carry the ordinals by "
+		"which the old ones are known",
+		(unsigned long long)control->ordinal, SLICE_ARGS(control->database),
+		SLICE_ARGS(control->table.len > 0 ? control->table : SLICE("*")));
+	fault_hint(fault,
+		"empty the index by hand, then name a field in 'sinks.%s.ordinal_field' and start "
+		"again",
+		bulk->sink);
+	return RC_CONFIG;
 }
 
 static enum rc truncate_elastic(void *target, const struct event_view *control,
@@ -398,39 +333,26 @@ static enum rc truncate_elastic(void *target, const struct event_view *control,
 {
 	struct elastic *elastic = target;
 	struct elastic_bulk *bulk = &elastic->bulk;
-	struct truncation truncation = {elastic, control->ordinal, stop};
+	struct truncation truncation = {elastic, control->ordinal};
+	elastic->peer.stop = stop;
 	buf_reset(&bulk->database);
 	buf_reset(&bulk->table);
 	if (event_unescape(control->database, &bulk->database) != RC_OK ||
 		event_unescape(control->table, &bulk->table) != RC_OK)
 		return fault_set(fault, RC_CORRUPT, "event %llu: a name is not readable",
 			(unsigned long long)control->ordinal);
-	if (!bulk->field[0]) {
-		(void)fault_set(fault, RC_CONFIG,
-			"event %llu truncates '%s.%s', but the documents do not carry the ordinals "
-			"by which the old ones are known",
-			(unsigned long long)control->ordinal, buf_cstring(&bulk->database),
-			bulk->table.len > 0 ? buf_cstring(&bulk->table) : "*");
-		fault_hint(fault,
-			"empty the index by hand, then name a field in "
-			"'sinks.%s.ordinal_field' and start again",
-			bulk->sink);
-		return RC_CONFIG;
-	}
+	if (!bulk->field[0])
+		return refuse_truncate(bulk, control, fault);
 	struct slice database = buf_as_slice(&bulk->database);
-	if (bulk->table.len == 0)
-		return letters_places(bulk->letters, database, truncate_index, &truncation, fault);
 	struct slice table = buf_as_slice(&bulk->table);
+	if (table.len == 0)
+		return letters_places(bulk->letters, database, truncate_place, &truncation, fault);
 	enum rc rc = elastic_index_name(bulk, database, table, fault);
-	if (rc == RC_OK) /* never another table's documents */
-		rc = letters_place_claim(bulk->letters, database, table, buf_cstring(&bulk->name),
-			&bulk->owner, fault);
-	if (rc != RC_OK)
-		return rc;
-	char *index = mem_text(buf_cstring(&bulk->name));
-	rc = truncate_index(&truncation, index, fault);
-	mem_free(index);
-	return rc;
+	if (rc == RC_OK) /* never another table's documents, nor another stream's */
+		rc = elastic_claim(bulk, database, table, false, fault);
+	if (rc == RC_OK)
+		rc = truncate_place(&truncation, buf_cstring(&bulk->name), fault);
+	return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
 /* Mappings are the target's own business. */

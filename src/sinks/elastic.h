@@ -1,5 +1,6 @@
-/* The inside of the Elasticsearch sink, shared by elastic.c (requests, lanes, truncates),
- * elastic_bulk.c (names, ids, encoding) and elastic_answer.c (what an answer means).
+/* The inside of the Elasticsearch sink, shared by elastic.c (lanes), elastic_bulk.c (names, ids,
+ * encoding), elastic_index.c (what is done with an index as a whole) and elastic_answer.c (what an
+ * answer means).
  *
  * Thread: as sink.h. */
 #ifndef SINKS_ELASTIC_H
@@ -14,6 +15,15 @@ enum {
 	ELASTIC_NOTES = 64,
 };
 
+/* The server, and what else a single request needs. */
+struct elastic_peer {
+	char *url;
+	struct net_client *client;
+	struct hub_meta stream;
+	const atomic_bool *stop; /* of the call that is under way; may be NULL */
+	struct buf path, body;   /* scratch */
+};
+
 /* What we know of a table that was met: its index, and how an action on it begins. */
 struct elastic_note {
 	struct buf raw;    /* database, a zero byte, table: with their escapes */
@@ -26,20 +36,26 @@ struct elastic_bulk {
 	char *pattern;    /* of the index name */
 	char *field;      /* ,"@ord": as it stands in a document; "" for none */
 	struct letters *letters;
-	void *locale; /* locale_t of UTF-8, to lower names */
+	struct elastic_peer *peer; /* to make indexes ours */
+	void *locale;              /* locale_t of UTF-8, to lower names */
 	struct elastic_note notes[ELASTIC_NOTES];
-	struct buf raw, database, table, name, owner, id; /* scratch */
+	struct buf raw, expanded, database, table, name, owner, id; /* scratch */
 };
 
-/* RC_CONFIG for a pattern with other placeholders than {db} and {table}. */
-MUST_USE enum rc elastic_bulk_init(
-	struct elastic_bulk *bulk, const struct sink_place *place, struct fault *fault);
+/* RC_CONFIG for a pattern with other placeholders than {db} and {table}. `peer` outlives it. */
+MUST_USE enum rc elastic_bulk_init(struct elastic_bulk *bulk, const struct sink_place *place,
+	struct elastic_peer *peer, struct fault *fault);
 void elastic_bulk_release(struct elastic_bulk *bulk);
 
 /* The index of a table, by names without escapes, into bulk->name. RC_CONFIG when there can be
  * none. */
 MUST_USE enum rc elastic_index_name(
 	struct elastic_bulk *bulk, struct slice database, struct slice table, struct fault *fault);
+
+/* Makes the index in bulk->name the table's: RC_CONFIG when another table has it, RC_EXISTS another
+ * stream. An index that is not there is made, or (make false) is RC_NOT_FOUND. */
+MUST_USE enum rc elastic_claim(struct elastic_bulk *bulk, struct slice database, struct slice table,
+	bool make, struct fault *fault);
 
 /* The _id of a partition key, appended to `out`. */
 void elastic_id(struct slice partition_key, struct buf *out);
@@ -48,6 +64,17 @@ void elastic_id(struct slice partition_key, struct buf *out);
  * has no key, or shares its index with another one. */
 MUST_USE enum rc elastic_encode(struct elastic_bulk *bulk, const struct sink_item *item,
 	struct buf *out, struct fault *fault);
+
+/* Makes sure that an index is there and is this stream's: its mapping carries the stream's name and
+ * age in _meta. RC_EXISTS: it is another stream's, whose versions say nothing about ours. One that
+ * is not there is made, or (make false) is RC_NOT_FOUND. */
+MUST_USE enum rc elastic_adopt(
+	struct elastic_peer *peer, const char *index, bool make, struct fault *fault);
+
+/* Deletes the documents of an index whose `field` is below `ordinal`. An index that is not there is
+ * none the worse. */
+MUST_USE enum rc elastic_truncate(struct elastic_peer *peer, const char *index, const char *field,
+	uint64_t ordinal, struct fault *fault);
 
 /* What an item's answer means. ELASTIC_CONFIG: only another configuration mends it. */
 enum elastic_verdict {
@@ -65,8 +92,8 @@ enum elastic_verdict elastic_judge(int status, const char *error_type, bool is_d
 MUST_USE enum rc elastic_read_bulk(struct slice answer, struct sink_item *items,
 	const size_t *order, size_t count, struct fault *fault);
 
-/* The fault of an answer that is not 200: RC_DENIED, RC_THROTTLED, ... *ret_split: the request was
- * refused for what is in it, and is to be cut in halves. */
+/* The fault of an answer that is not 200: RC_DENIED, RC_CONFIG, RC_THROTTLED. *ret_split: the
+ * request was refused for what is in it, and is to be cut in halves. */
 enum rc elastic_refusal(
 	const char *url, const struct net_call *call, bool *ret_split, struct fault *fault);
 

@@ -168,7 +168,9 @@ enum rc elastic_refusal(
 	*ret_split = call->status == 413 ||
 		(call->status == 400 && elastic_judge(400, type, false) == ELASTIC_REFUSED &&
 			type[0]);
-	if (call->status == 401 || call->status == 403)
+	if (elastic_judge(call->status, type, false) == ELASTIC_CONFIG)
+		rc = RC_CONFIG;
+	else if (call->status == 401 || call->status == 403)
 		rc = RC_DENIED;
 	(void)fault_set(fault, rc, "%s answers %s %s with HTTP %d %s%s%.*s", url, call->method,
 		call->path, call->status, type, type[0] ? ": " : "",

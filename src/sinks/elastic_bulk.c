@@ -40,14 +40,14 @@ static enum rc check_pattern(const char *sink, const char *pattern, struct fault
 
 static void expand(struct elastic_bulk *bulk, struct slice database, struct slice table)
 {
-	buf_reset(&bulk->raw);
+	buf_reset(&bulk->expanded);
 	for (const char *at = bulk->pattern; *at;) {
 		bool db = strncmp(at, "{db}", 4) == 0;
 		if (db || *at == '{') {
-			buf_slice(&bulk->raw, db ? database : table);
+			buf_slice(&bulk->expanded, db ? database : table);
 			at += db ? 4 : 7;
 		} else {
-			buf_u8(&bulk->raw, (uint8_t)*at++);
+			buf_u8(&bulk->expanded, (uint8_t)*at++);
 		}
 	}
 }
@@ -78,7 +78,7 @@ enum rc elastic_index_name(
 	struct elastic_bulk *bulk, struct slice database, struct slice table, struct fault *fault)
 {
 	expand(bulk, database, table);
-	struct slice rest = buf_as_slice(&bulk->raw);
+	struct slice rest = buf_as_slice(&bulk->expanded);
 	buf_reset(&bulk->name);
 	while (rest.len > 0) {
 		uint32_t code;
@@ -104,8 +104,29 @@ enum rc elastic_index_name(
 	return RC_CONFIG;
 }
 
+enum rc elastic_claim(struct elastic_bulk *bulk, struct slice database, struct slice table,
+	bool make, struct fault *fault)
+{
+	bool ours;
+	const char *name = buf_cstring(&bulk->name);
+	enum rc rc = letters_place_owner(
+		bulk->letters, database, table, name, &ours, &bulk->owner, fault);
+	if (rc == RC_CONFIG)
+		fault_hint(fault,
+			"change 'sinks.%s.index' so that each table has an index of its own, or "
+			"leave one of them out by 'sinks.%s.exclude'",
+			bulk->sink, bulk->sink);
+	if (rc != RC_OK || ours)
+		return rc;
+	if (bulk->peer)
+		rc = elastic_adopt(bulk->peer, name, make, fault);
+	if (rc == RC_OK)
+		rc = letters_place_claim(bulk->letters, database, table, name, fault);
+	return rc;
+}
+
 static enum rc make_note(struct elastic_bulk *bulk, const struct event_view *view,
-	struct elastic_note *note, struct slice raw, struct fault *fault)
+	struct elastic_note *note, struct fault *fault)
 {
 	buf_reset(&note->raw);
 	buf_reset(&bulk->database);
@@ -115,28 +136,18 @@ static enum rc make_note(struct elastic_bulk *bulk, const struct event_view *vie
 		return fault_set(fault, RC_CORRUPT,
 			"event %llu: the name of its table is not readable",
 			(unsigned long long)view->ordinal);
-	struct buf key = buf_of(NAMES_MAX);
-	buf_slice(&key, raw); /* `raw` lies in a scratch buffer */
 	struct slice database = buf_as_slice(&bulk->database), table = buf_as_slice(&bulk->table);
 	enum rc rc = elastic_index_name(bulk, database, table, fault);
 	if (rc == RC_OK)
-		rc = letters_place_claim(bulk->letters, database, table, buf_cstring(&bulk->name),
-			&bulk->owner, fault);
-	if (rc == RC_CONFIG)
-		fault_hint(fault,
-			"change 'sinks.%s.index' so that each table has an index of its own, or "
-			"leave "
-			"one of them out by 'sinks.%s.exclude'",
-			bulk->sink, bulk->sink);
-	if (rc == RC_OK) {
-		buf_slice(&note->raw, buf_as_slice(&key));
-		buf_reset(&note->action);
-		buf_text(&note->action, "\"_index\":");
-		buf_json_string(&note->action, buf_as_slice(&bulk->name));
-		buf_text(&note->action, ",\"_id\":");
-	}
-	buf_release(&key);
-	return rc;
+		rc = elastic_claim(bulk, database, table, true, fault);
+	if (rc != RC_OK)
+		return rc;
+	buf_slice(&note->raw, buf_as_slice(&bulk->raw));
+	buf_reset(&note->action);
+	buf_text(&note->action, "\"_index\":");
+	buf_json_string(&note->action, buf_as_slice(&bulk->name));
+	buf_text(&note->action, ",\"_id\":");
+	return RC_OK;
 }
 
 static enum rc find_note(struct elastic_bulk *bulk, const struct event_view *view,
@@ -151,7 +162,7 @@ static enum rc find_note(struct elastic_bulk *bulk, const struct event_view *vie
 	*ret_note = note;
 	if (slice_equal(buf_as_slice(&note->raw), raw))
 		return RC_OK;
-	return make_note(bulk, view, note, raw, fault);
+	return make_note(bulk, view, note, fault);
 }
 
 /* ---- documents ---- */
@@ -235,8 +246,8 @@ enum rc elastic_encode(struct elastic_bulk *bulk, const struct sink_item *item, 
 
 /* ---- lifetime ---- */
 
-enum rc elastic_bulk_init(
-	struct elastic_bulk *bulk, const struct sink_place *place, struct fault *fault)
+enum rc elastic_bulk_init(struct elastic_bulk *bulk, const struct sink_place *place,
+	struct elastic_peer *peer, struct fault *fault)
 {
 	const char *field = settings_text(place->settings, SINK_SET_ORDINAL_FIELD);
 	struct buf text = buf_of(NAMES_MAX);
@@ -250,8 +261,10 @@ enum rc elastic_bulk_init(
 		.pattern = mem_text(settings_text(place->settings, SINK_SET_INDEX)),
 		.field = mem_text(buf_cstring(&text)),
 		.letters = place->letters,
+		.peer = peer,
 		.locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0),
 		.raw = buf_of(NAMES_MAX),
+		.expanded = buf_of(4 * NAMES_MAX),
 		.database = buf_of(NAMES_MAX),
 		.table = buf_of(NAMES_MAX),
 		.name = buf_of(4 * NAMES_MAX),
@@ -275,6 +288,7 @@ void elastic_bulk_release(struct elastic_bulk *bulk)
 		buf_release(&bulk->notes[i].action);
 	}
 	buf_release(&bulk->raw);
+	buf_release(&bulk->expanded);
 	buf_release(&bulk->database);
 	buf_release(&bulk->table);
 	buf_release(&bulk->name);

@@ -200,12 +200,14 @@ static enum rc gather(struct sink *sink, bool *ret_control, struct fault *fault)
 		if (atomic_load(&sink->stop))
 			break;
 		rc = feed_peek(&sink->feed, wait_us, &record, fault);
+		if (rc == RC_TIMEOUT) /* nothing there */
+			return RC_OK;
 		if (rc == RC_OK)
 			rc = gather_one(sink, record, &full, ret_control, fault);
 		if (rc != RC_OK)
 			break;
 	}
-	return rc == RC_TIMEOUT || sink->batch.count > 0 ? RC_OK : rc;
+	return sink->batch.count > 0 ? RC_OK : rc;
 }
 
 /* ---- going round ---- */

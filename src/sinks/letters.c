@@ -432,35 +432,30 @@ enum rc letters_forget(
 	return sql_run(&call, fault);
 }
 
-/* Whether `place` is another table's; *owner names it. */
-static enum rc place_owner(struct letters *letters, struct slice database, struct slice table,
-	const char *place, bool *ret_foreign, struct buf *owner, struct fault *fault)
+enum rc letters_place_owner(struct letters *letters, struct slice database, struct slice table,
+	const char *place, bool *ret_ours, struct buf *owner, struct fault *fault)
 {
-	*ret_foreign = false;
+	*ret_ours = false;
 	struct sql_call call = sql_call(&letters->sql, PLACE_OWNER);
 	sql_put_text(&call, slice_text(place));
 	enum rc rc = sql_next(&call, fault);
 	if (rc != RC_OK || !call.row)
 		return rc;
-	*ret_foreign = !slice_equal(sql_text(&call, 0), database) ||
-		!slice_equal(sql_text(&call, 1), table);
+	*ret_ours =
+		slice_equal(sql_text(&call, 0), database) && slice_equal(sql_text(&call, 1), table);
 	buf_reset(owner);
 	buf_format(
 		owner, "%.*s.%.*s", SLICE_ARGS(sql_text(&call, 0)), SLICE_ARGS(sql_text(&call, 1)));
 	sql_done(&call);
-	return RC_OK;
+	if (*ret_ours)
+		return RC_OK;
+	return fault_set(fault, RC_CONFIG, "'%s' and '%.*s.%.*s' would both go to '%s'",
+		buf_cstring(owner), SLICE_ARGS(database), SLICE_ARGS(table), place);
 }
 
 enum rc letters_place_claim(struct letters *letters, struct slice database, struct slice table,
-	const char *place, struct buf *owner, struct fault *fault)
+	const char *place, struct fault *fault)
 {
-	bool foreign;
-	enum rc rc = place_owner(letters, database, table, place, &foreign, owner, fault);
-	if (rc != RC_OK)
-		return rc;
-	if (foreign)
-		return fault_set(fault, RC_CONFIG, "'%s' and '%.*s.%.*s' would both go to '%s'",
-			buf_cstring(owner), SLICE_ARGS(database), SLICE_ARGS(table), place);
 	struct sql_call call = sql_call(&letters->sql, PLACE_CLAIM);
 	sql_put_text(&call, database);
 	sql_put_text(&call, table);

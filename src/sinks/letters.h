@@ -77,10 +77,14 @@ MUST_USE enum rc letters_columns_save(struct letters *letters, struct slice data
 MUST_USE enum rc letters_forget(
 	struct letters *letters, struct slice database, struct slice table, struct fault *fault);
 
-/* Claims a place in the target (the name of an index) for a table. RC_CONFIG when another table has
- * it: *owner (reset) is then that table's name. */
+/* Whose a place in the target (an index) is: *ret_ours, or nobody's, or RC_CONFIG when another
+ * table has it (`owner` is scratch). */
+MUST_USE enum rc letters_place_owner(struct letters *letters, struct slice database,
+	struct slice table, const char *place, bool *ret_ours, struct buf *owner,
+	struct fault *fault);
+/* Gives a place that is nobody's to a table, in place of the one that it has. */
 MUST_USE enum rc letters_place_claim(struct letters *letters, struct slice database,
-	struct slice table, const char *place, struct buf *owner, struct fault *fault);
+	struct slice table, const char *place, struct fault *fault);
 
 /* Calls `each` with the places of a database's tables. */
 MUST_USE enum rc letters_places(struct letters *letters, struct slice database,

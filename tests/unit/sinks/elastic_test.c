@@ -15,7 +15,7 @@ static void open_bulk(const char *const *settings)
 	assert_rc(letters_open(stream.data, "x", &meta, &letters, &fault));
 	struct sink_place place = {
 		.name = "x", .settings = config.sinks[0].settings, .letters = letters};
-	enum rc rc = elastic_bulk_init(&bulk, &place, &fault);
+	enum rc rc = elastic_bulk_init(&bulk, &place, NULL, &fault);
 	if (rc != RC_OK)
 		print_error("%s\n", fault.text);
 	assert_rc(rc);

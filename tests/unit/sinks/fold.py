@@ -60,7 +60,7 @@ def read_indexes(url, want):
     names = {(db, table, "|".join(str(v) for v in json.loads(key).values())): key
              for db, table, key in want}
     keyed = {}
-    ask(url + "/_refresh", {})
+    ask(url + "/_refresh")
     for index in ask(url + "/_cat/indices?format=json&expand_wildcards=open"):
         db, dot, table = index["index"].partition(".")
         if not dot or not db:

@@ -361,15 +361,19 @@ static void a_blocked_index_is_waited_for(void **state)
 	assert_letters("(null)");
 }
 
-/* Indexes must be made by hand: the sink waits until somebody does. */
+/* Somebody took the index away and forbade new ones: the sink waits until somebody mends it. */
 static void a_missing_index_that_may_not_be_made_is_waited_for(void **state)
 {
 	(void)state;
 	struct sink_options options = sink_options_of(&stream, &config);
 	struct sink *sink;
 	struct fault fault = {0};
-	ask("PUT", "/_cluster/settings", "{\"persistent\":{\"action.auto_create_index\":false}}");
 	stream_id(&stream, 'c', "ads", 1, "%s", "");
+	stream_commit(&stream);
+	sink_run_well(&stream, &config);
+	ask("DELETE", "/shop.ads", NULL);
+	ask("PUT", "/_cluster/settings", "{\"persistent\":{\"action.auto_create_index\":false}}");
+	stream_id(&stream, 'u', "ads", 1, "%s", "");
 	stream_commit(&stream);
 	assert_rc(sink_start(&options, &sink, &fault));
 	wait_for_state(STAGE_WAITING, "index_not_found_exception");
@@ -383,7 +387,7 @@ static void a_missing_index_that_may_not_be_made_is_waited_for(void **state)
 static void a_truncate_takes_what_is_older(void **state)
 {
 	(void)state;
-	for (unsigned id = 1; id <= 2 * TRUNCATE_DOCS + 100; id++)
+	for (unsigned id = 1; id <= 10100; id++)
 		stream_id(&stream, 'c', "ads", id, "%s", "");
 	stream_id(&stream, 'c', "cars", 1, "%s", "");
 	stream_control(&stream, 't', "shop", "ads", ",\"ddl\":\"TRUNCATE TABLE ads\"");
@@ -392,6 +396,7 @@ static void a_truncate_takes_what_is_older(void **state)
 	stream_commit(&stream);
 	sink_run_well(&stream, &config);
 	assert_true(equals_stream());
+	assert_null(strstr(ask("GET", "/_cat/indices", NULL), "never_seen"));
 	/* with faults in the middle of it */
 	for (unsigned id = 1; id <= 500; id++)
 		stream_id(&stream, 'u', "cars", id, "%s", "");
@@ -458,6 +463,45 @@ static void a_name_that_no_index_can_have_stops_it(void **state)
 	stream_commit(&stream);
 	assert_int_equal(sink_run(&stream, &config, &fault), RC_CONFIG);
 	ask("DELETE", "/x..", NULL);
+}
+
+/* A stream that was made anew begins with low ordinals: beside the old documents' versions all of
+ * its events would look old. */
+static void an_index_of_another_stream_stops_it(void **state)
+{
+	(void)state;
+	struct fault fault;
+	ask("PUT", "/shop.ads",
+		"{\"mappings\":{\"_meta\":{\"ours\":{\"a\":1}},"
+		"\"properties\":{\"id\":{\"type\":\"keyword\"}}}}");
+	stream_id(&stream, 'c', "ads", 1, "%s", "");
+	stream_id(&stream, 'c', "cars", 1, "%s", "");
+	stream_commit(&stream);
+	sink_run_well(&stream, &config);
+	const char *mapping = ask("GET", "/shop.ads/_mapping", NULL);
+	assert_non_null(strstr(mapping, "\"ours\":{\"a\":1}"));
+	assert_non_null(strstr(mapping, "\"millstream\":{"));
+	assert_non_null(strstr(mapping, "\"keyword\""));
+	/* a sink of the same stream that remembers nothing takes it over */
+	char command[500];
+	snprintf(command, sizeof command, "rm -r '%s/dead-letters'", stream.data);
+	assert_int_equal(system(command), 0);
+	assert_rc(hub_checkpoint_save(stream.folder, "sink-x", 0, NULL));
+	sink_run_well(&stream, &config);
+	/* another stream does not */
+	char *data = mem_text(stream.data);
+	stream_close(&stream);
+	snprintf(command, sizeof command, "rm -r '%s'/*", data);
+	assert_int_equal(system(command), 0);
+	stream_open(&stream, data, 2);
+	mem_free(data);
+	stream_id(&stream, 'c', "cars", 1, "%s", "");
+	stream_commit(&stream);
+	assert_int_equal(sink_run(&stream, &config, &fault), RC_EXISTS);
+	assert_non_null(strstr(fault.text, "index 'shop.cars' at http"));
+	assert_non_null(strstr(fault.text, "another stream"));
+	ask("DELETE", "/shop.cars", NULL);
+	sink_run_well(&stream, &config);
 }
 
 static void odd_keys_are_found_again(void **state)
@@ -572,6 +616,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_truncate_without_ordinals_stops_it),
 	TEST(a_table_without_a_key_stops_it_until_it_is_left_out),
 	TEST(a_name_that_no_index_can_have_stops_it),
+	TEST(an_index_of_another_stream_stops_it),
 	TEST(odd_keys_are_found_again),
 	TEST(stops_in_the_middle_of_a_request),
 	TEST(equals_the_stream_after_any_kill),
