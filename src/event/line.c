@@ -56,27 +56,28 @@ static void put_columns(struct buf *out, const struct event_table *table)
 	buf_u8(out, ']');
 }
 
-void event_control_line(enum event_op op, struct slice database, struct slice table_name,
-	const struct event_origin *origin, uint64_t pos, uint64_t ordinal, struct slice ddl,
-	const struct event_table *columns, struct buf *out)
+void event_control_line(
+	const struct event_control *control, const struct event_origin *origin, struct buf *out)
 {
-	buf_format(out, "{\"op\":\"%c\",\"db\":", (char)op);
-	buf_json_string(out, database);
+	buf_format(out, "{\"op\":\"%c\",\"db\":", (char)control->op);
+	buf_json_string(out, control->database);
 	buf_text(out, ",\"table\":");
-	if (table_name.len > 0)
-		buf_json_string(out, table_name);
+	if (control->table.len > 0)
+		buf_json_string(out, control->table);
 	else
 		buf_text(out, "null");
 	buf_u8(out, ',');
-	put_origin(out, origin, pos);
+	put_origin(out, origin, control->pos);
 	buf_text(out, "},\"ord\":");
-	buf_json_u64(out, ordinal);
-	if (ddl.len > 0) {
+	buf_json_u64(out, control->ordinal);
+	if (control->is_drop)
+		buf_text(out, ",\"drop\":true");
+	if (control->ddl.len > 0) {
 		buf_text(out, ",\"ddl\":");
-		buf_json_string(out, ddl);
+		buf_json_string(out, control->ddl);
 	}
-	if (columns)
-		put_columns(out, columns);
+	if (control->columns)
+		put_columns(out, control->columns);
 	buf_text(out, "}\n");
 }
 

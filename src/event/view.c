@@ -168,6 +168,8 @@ static bool read_member(
 		return read_u64(value, &view->ordinal);
 	if (is(name, "pos"))
 		return read_position(value, view);
+	if (is(name, "drop"))
+		view->is_drop = is(value, "true");
 	struct slice *place = place_of(view, name);
 	if (place && !(is(name, "table") && !is_string)) /* null: no table */
 		*place = value;

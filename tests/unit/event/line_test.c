@@ -102,37 +102,45 @@ static void writes_the_rows_of_the_page(void **state)
 	check_row(&(struct row){EVENT_DELETE, 2, 2034, 19, "0-1-7", "99.00", NULL}, examples[2]);
 }
 
+static void check_control(const struct event_control *control, int64_t ts_us, bool micros,
+	const char *gtid, const char *expected)
+{
+	struct event_origin origin = {
+		.ts_us = ts_us, .ts_has_micros = micros, .file = "binlog.000003", .gtid = gtid};
+	struct buf line = buf_of(LINE_BYTES);
+	event_control_line(control, &origin, &line);
+	assert_string_equal(buf_cstring(&line), expected);
+	buf_release(&line);
+}
+
 static void writes_the_control_events_of_the_page(void **state)
 {
 	(void)state;
 	struct event_table *table = listings(2);
-	struct buf line = buf_of(LINE_BYTES);
-	struct event_origin origin = {
-		.ts_us = 1795592040000000, .file = "binlog.000003", .gtid = "0-1-5"};
-	event_control_line(EVENT_SCHEMA, SLICE("ads"), SLICE("listings"), &origin, 1200, 16,
-		(struct slice){0}, table, &line);
-	assert_string_equal(buf_cstring(&line), examples[3]);
-	buf_reset(&line);
-	origin = (struct event_origin){
-		.ts_us = 1795592100000000, .file = "binlog.000003", .gtid = "0-1-8"};
-	event_control_line(EVENT_SCHEMA, SLICE("ads"), SLICE("listings"), &origin, 3000, 20,
-		SLICE("ALTER TABLE listings ADD note text"), NULL, &line);
-	assert_string_equal(buf_cstring(&line), examples[4]);
-	buf_reset(&line);
-	origin = (struct event_origin){
-		.ts_us = 1795592160000000, .file = "binlog.000003", .gtid = "0-1-9"};
-	event_control_line(EVENT_TRUNCATE, SLICE("ads"), SLICE("listings"), &origin, 3200, 21,
-		SLICE("TRUNCATE TABLE listings"), NULL, &line);
-	assert_string_equal(buf_cstring(&line), examples[5]);
-	buf_reset(&line);
-	origin = (struct event_origin){.ts_us = 1795592220123456,
-		.ts_has_micros = true,
-		.file = "binlog.000003",
-		.gtid = ""};
-	event_control_line(EVENT_TRUNCATE, SLICE("ads"), (struct slice){0}, &origin, 3400, 22,
-		SLICE("DROP DATABASE ads"), NULL, &line);
-	assert_string_equal(buf_cstring(&line), examples[6]);
-	buf_release(&line);
+	struct event_control control = {.op = EVENT_SCHEMA,
+		.database = SLICE("ads"),
+		.table = SLICE("listings"),
+		.pos = 1200,
+		.ordinal = 16,
+		.columns = table};
+	check_control(&control, 1795592040000000, false, "0-1-5", examples[3]);
+	control.columns = NULL;
+	control.pos = 3000;
+	control.ordinal = 20;
+	control.ddl = SLICE("ALTER TABLE listings ADD note text");
+	check_control(&control, 1795592100000000, false, "0-1-8", examples[4]);
+	control.op = EVENT_TRUNCATE;
+	control.pos = 3200;
+	control.ordinal = 21;
+	control.ddl = SLICE("TRUNCATE TABLE listings");
+	check_control(&control, 1795592160000000, false, "0-1-9", examples[5]);
+	control = (struct event_control){.op = EVENT_TRUNCATE,
+		.is_drop = true,
+		.database = SLICE("ads"),
+		.pos = 3400,
+		.ordinal = 22,
+		.ddl = SLICE("DROP DATABASE ads")};
+	check_control(&control, 1795592220123456, true, "", examples[6]);
 	event_table_free(table);
 }
 
