@@ -183,8 +183,10 @@ static enum rc write_batch(struct log *log, struct log_batch *batch, struct faul
 	memcpy(copy, parts, count * sizeof *copy);
 	enum rc rc = disk_write(log->fd, log->path, copy, (int)count, log->offset, fault);
 	mem_free(copy);
-	if (rc != RC_OK)
+	if (rc == RC_DISK_FULL) /* what got there lies behind the end and will be written over */
 		return rc;
+	if (rc != RC_OK)
+		return log_fail(log, fault);
 	log->offset += batch_size(&head);
 	log->has_unsynced = true;
 	log_note_batch(log, &head, batch_sealed_mark(batch));
@@ -196,20 +198,16 @@ enum rc log_append(struct log *log, struct log_batch *batch, struct fault *fault
 {
 	thread_assert(THREAD_LOG);
 	const struct batch_head *head = batch_sealed_head(batch);
-	assert(head->first_ordinal >= log->written.next_ordinal);
 	if (log->has_failed)
 		return refuse(log, fault);
+	assert(head->first_ordinal >= log->written.next_ordinal);
 	struct fault local;
 	enum rc rc = RC_OK;
 	if (log->fd < 0 || log->offset + batch_size(head) > log->size)
 		rc = log_roll(log, batch_size(head), &local);
 	if (rc == RC_OK)
 		rc = write_batch(log, batch, &local);
-	if (rc == RC_OK)
-		return RC_OK;
-	if (rc != RC_DISK_FULL)
-		rc = log_fail(log, &local);
-	if (fault)
+	if (rc != RC_OK && fault)
 		*fault = local;
 	return rc;
 }

@@ -102,6 +102,8 @@ enum rc log_retain(struct log *log, const struct log_retention *retention,
 		retained.dropped_bytes += bytes;
 		retained.bytes -= bytes;
 	}
+	if (log->segment_count > 0)
+		retained.first_ordinal = log->segments[0].name.first_ordinal;
 	*ret_retained = retained;
 	return RC_OK;
 }

@@ -42,8 +42,9 @@ static enum rc build_head(
 	const struct log *log, struct fresh *fresh, struct buf *out, struct fault *fault)
 {
 	struct buf owner = buf_of(OWNER_MAX);
+	enum rc rc = RC_OK;
 	if (log->options.write_head)
-		log->options.write_head(log->options.context, &owner);
+		rc = log->options.write_head(log->options.context, &owner, fault);
 	int64_t now_us = clock_wall_us();
 	if (now_us < log->written.arrival_us)
 		now_us = log->written.arrival_us;
@@ -58,13 +59,12 @@ static enum rc build_head(
 	};
 	if (log->fd >= 0)
 		fresh->head.previous_end = address_of(log->head.number, log->offset);
-	enum rc rc = owner.rc;
-	if (rc == RC_OK)
-		segment_head_write(&fresh->head, buf_as_slice(&owner), out);
-	else
-		rc = fault_set(fault, rc,
+	if (rc == RC_OK && owner.rc != RC_OK)
+		rc = fault_set(fault, owner.rc,
 			"what is to be kept at the head of a segment is larger than %d bytes",
 			OWNER_MAX);
+	if (rc == RC_OK)
+		segment_head_write(&fresh->head, buf_as_slice(&owner), out);
 	buf_release(&owner);
 	return rc;
 }
@@ -85,8 +85,8 @@ static enum rc write_file(const struct log *log, struct fresh *fresh, struct sli
 	return rc;
 }
 
-static enum rc make_fresh(
-	const struct log *log, struct fresh *fresh, uint64_t len, struct fault *fault)
+/* An error of the owner, who cannot say what belongs into the head, changes nothing. */
+static enum rc make_fresh(struct log *log, struct fresh *fresh, uint64_t len, struct fault *fault)
 {
 	assert(log->head.number < UINT32_MAX);
 	fresh->name.number = log->head.number + 1;
@@ -95,8 +95,11 @@ static enum rc make_fresh(
 	fresh->path_new = segment_path(log->folder, &fresh->name, SEGMENT_DATA_NEW);
 	struct buf head = buf_of(OWNER_MAX + SEGMENT_ALIGN * 2);
 	enum rc rc = build_head(log, fresh, &head, fault);
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
 		rc = write_file(log, fresh, buf_as_slice(&head), len, fault);
+		if (rc != RC_OK && rc != RC_DISK_FULL)
+			rc = log_fail(log, fault);
+	}
 	buf_release(&head);
 	return rc;
 }

@@ -95,21 +95,21 @@ static enum rc make_file(const char *path, struct fault *fault)
 enum rc tip_open(
 	const char *folder, struct tip *ret_tip, struct tip_state *ret_state, struct fault *fault)
 {
-	*ret_state = (struct tip_state){0};
 	char *path = mem_format("%s/tip", folder);
 	enum rc rc = open_mapped(path, O_RDWR, PROT_READ | PROT_WRITE, ret_tip, fault);
-	if (rc == RC_OK) {
-		struct tip_page *page = ret_tip->page;
-		ret_state->address = atomic_load(&page->address);
-		ret_state->born_us = atomic_load(&page->born_us);
-		ret_state->is_valid = atomic_load(&page->inverse) == ~ret_state->address;
-	} else if (rc == RC_NOT_FOUND || rc == RC_TRUNCATED || rc == RC_CORRUPT) {
+	if (rc == RC_NOT_FOUND || rc == RC_TRUNCATED || rc == RC_CORRUPT) {
 		rc = make_file(path, fault);
 		if (rc == RC_OK)
 			rc = open_mapped(path, O_RDWR, PROT_READ | PROT_WRITE, ret_tip, fault);
 	}
 	mem_free(path);
-	return rc;
+	if (rc != RC_OK)
+		return rc;
+	struct tip_page *page = ret_tip->page;
+	ret_state->address = atomic_load(&page->address);
+	ret_state->born_us = atomic_load(&page->born_us);
+	ret_state->is_valid = atomic_load(&page->inverse) == ~ret_state->address;
+	return RC_OK;
 }
 
 static long futex(
