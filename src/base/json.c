@@ -52,8 +52,8 @@ uint8_t *json_put_u64(uint8_t *at, uint64_t value)
 }
 
 /* printf's shortest precision that reads back, from `least` on (a normal number has no shorter form
- * than what %g leaves of that many digits; subnormal ones start at 1); integers that a double holds exactly print as such.
- */
+ * than what %g leaves of that many digits; subnormal ones start at 1); integers that a double holds
+ * exactly print as such. */
 static uint8_t *put_shortest(uint8_t *at, double value, int least, int most, bool single)
 {
 	assert(isfinite(value));

@@ -1,0 +1,110 @@
+# Sourced by the start-*.sh scripts beside it: arguments, downloads, readiness, pid file.
+#
+#   start-NAME.sh DIR PORT [server options]   starts it: 127.0.0.1:PORT, data and log under DIR
+#   start-NAME.sh --install                   only installs, into $MILLSTREAM_CACHE
+#
+# The server runs in the background; `kill $(cat DIR/pid)` stops it, the same command starts it
+# again on the same data. When MILLSTREAM_OWNER is the id of a process, the server ends with it,
+# however that ends. No root is needed but for Debian packages that are missing.
+# shellcheck shell=bash
+HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+# shellcheck source=tools/apt.sh
+. "$HERE/../../tools/apt.sh"
+mkdir -p "$CACHE"
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+now_ms() { date +%s%3N; }
+
+# args DIR PORT ...: sets DIR (absolute), PORT, EXTRA; refuses a directory whose server still runs.
+args() {
+	INSTALL_ONLY=
+	if [ "${1:-}" = --install ]; then
+		INSTALL_ONLY=yes
+		return
+	fi
+	[ $# -ge 2 ] || die "usage: ${0##*/} DIR PORT [server options], or --install"
+	mkdir -p "$1"
+	DIR=$(cd "$1" && pwd)
+	PORT=$2
+	shift 2
+	# shellcheck disable=SC2034 # the scripts read it
+	EXTRA=("$@")
+	if [ -s "$DIR/pid" ] && kill -0 "$(cat "$DIR/pid")" 2>/dev/null; then
+		die "already running: pid $(cat "$DIR/pid")"
+	fi
+	rm -f "$DIR/pid"
+}
+
+# installed: the end of the script when only the installation was asked for.
+installed() {
+	[ -z "$INSTALL_ONLY" ] || exit 0
+}
+
+# once NAME FUNCTION: runs FUNCTION DIR (an install step), unless $CACHE/NAME/.ok is there already;
+# one process at a time, the others wait for it.
+once() {
+	local rc
+	[ -e "$CACHE/$1/.ok" ] && return 0
+	exec 9>"$CACHE/$1.lock"
+	flock 9
+	if [ ! -e "$CACHE/$1/.ok" ]; then
+		rm -rf "${CACHE:?}/$1"
+		mkdir -p "$CACHE/$1"
+		# not "f || die": bash would ignore set -e inside of the function
+		set +e
+		(
+			set -e
+			"$2" "$CACHE/$1"
+		) >"$CACHE/$1.install.log" 2>&1 9>&-
+		rc=$?
+		set -e
+		if [ $rc != 0 ]; then
+			tail -n 8 "$CACHE/$1.install.log" >&2
+			die "could not install $1, see $CACHE/$1.install.log"
+		fi
+		touch "$CACHE/$1/.ok"
+	fi
+	exec 9>&-
+}
+
+# need COMMAND-OR-FILE PACKAGE...: installs the Debian packages when the first is not there.
+need() {
+	command -v "$1" >/dev/null 2>&1 && return 0
+	[ -e "$1" ] && return 0
+	shift
+	apt_install "$@" || die "cannot install $*"
+}
+
+# server COMMAND...: starts it in a session of its own and writes DIR/pid.
+server() {
+	T0=$(now_ms)
+	setsid "$@" >>"$DIR/log" 2>&1 </dev/null &
+	PID=$!
+	echo "$PID" >"$DIR/pid"
+	if [ -n "${MILLSTREAM_OWNER:-}" ]; then
+		# shellcheck disable=SC2016 # for that bash
+		setsid bash -c 'while kill -0 "$1" && kill -0 "$2"; do sleep 1; done; kill "$2"' - \
+			"$MILLSTREAM_OWNER" "$PID" >/dev/null 2>&1 </dev/null &
+	fi
+}
+
+# ready SECONDS COMMAND...: waits until COMMAND succeeds, then prints the READY line.
+ready() {
+	local end=$(($(now_ms) + $1 * 1000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if ! kill -0 "$PID" 2>/dev/null; then
+			tail -n 20 "$DIR/log" >&2
+			die "the server ended, see $DIR/log"
+		fi
+		if [ "$(now_ms)" -ge "$end" ]; then
+			tail -n 20 "$DIR/log" >&2
+			kill "$PID"
+			die "the server was not ready in time, see $DIR/log"
+		fi
+		sleep 0.05
+	done
+	echo "READY pid=$PID port=$PORT ms=$(($(now_ms) - T0))"
+}
