@@ -28,8 +28,8 @@ public class OpenSearchNode extends Node {
 
 	private static PluginInfo plugin(String name) {
 		String simple = name.substring(name.lastIndexOf('.') + 1);
-		return new PluginInfo(simple, "module", "", Version.CURRENT, "", name, null, List.of(),
-				false);
+		return new PluginInfo(simple, "module", "", Version.CURRENT, "", name, null,
+				List.of(), false);
 	}
 
 	private static void close(Node node) {

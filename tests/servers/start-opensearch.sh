@@ -21,7 +21,8 @@ install_opensearch() {
 		$group:analysis-common:$v $group:lang-painless:$v \
 		$group:opensearch-scripting-painless-spi:$v $group:reindex-client:$v \
 		$group:parent-join-client:$v $group:mapper-extras-client:$v \
-		$group:ingest-common:$v $group:aggs-matrix-stats-client:$v org.apache.logging.log4j:log4j-core:2.25.4
+		$group:ingest-common:$v $group:aggs-matrix-stats-client:$v \
+		org.apache.logging.log4j:log4j-core:2.25.4
 	rm -f "$dir"/lib/netty-codec-native-quic-*-{osx,windows}*.jar
 	java_compile "$dir/lib" "$dir/classes" "$HERE/OpenSearchNode.java"
 	cat >"$dir/log4j2.properties" <<-'END'
