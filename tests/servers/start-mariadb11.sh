@@ -49,8 +49,8 @@ fi
 server "$HOME_DIR/bin/mariadbd" --no-defaults --user="$(id -un)" --basedir="$HOME_DIR/root/usr" \
 	--lc-messages-dir="$SHARE" --character-sets-dir="$SHARE/charsets" \
 	--plugin-dir="$HOME_DIR/root/usr/lib/mysql/plugin" --datadir="$DIR/data" \
-	--socket="$DIR/sock" --pid-file="$DIR/mariadb.pid" --port="$PORT" --bind-address=127.0.0.1 \
-	--skip-name-resolve --server-id=1 --log-bin="$DIR/data/binlog" --binlog-format=ROW \
-	--binlog-row-image=FULL --binlog-row-metadata=FULL --gtid-strict-mode=1 --innodb-buffer-pool-size=256M \
-	"${INIT[@]}" "${EXTRA[@]}"
+	--socket="$DIR/sock" --pid-file="$DIR/mariadb.pid" --port="$PORT" \
+	--bind-address=127.0.0.1 --skip-name-resolve --server-id=1 --log-bin="$DIR/data/binlog" \
+	--binlog-format=ROW --binlog-row-image=FULL --binlog-row-metadata=FULL \
+	--gtid-strict-mode=1 --innodb-buffer-pool-size=256M "${INIT[@]}" "${EXTRA[@]}"
 ready 60 "$HOME_DIR/bin/mariadb" --no-defaults -utest -ptest -S "$DIR/sock" -e 'select 1'
