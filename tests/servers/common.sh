@@ -17,6 +17,9 @@ die() {
 }
 now_ms() { date +%s%3N; }
 
+# alive PID: whether a process runs. One that has ended and waits for its parent does not.
+alive() { readlink "/proc/$1/exe" >/dev/null 2>&1; }
+
 # args DIR PORT ...: sets DIR (absolute), PORT, EXTRA; refuses a directory whose server still runs.
 args() {
 	INSTALL_ONLY=
@@ -31,10 +34,10 @@ args() {
 	shift 2
 	# shellcheck disable=SC2034 # the scripts read it
 	EXTRA=("$@")
-	if [ -s "$DIR/pid" ] && kill -0 "$(cat "$DIR/pid")" 2>/dev/null; then
+	if [ -s "$DIR/pid" ] && alive "$(cat "$DIR/pid")"; then
 		die "already running: pid $(cat "$DIR/pid")"
 	fi
-	rm -f "$DIR/pid"
+	rm -f "$DIR/pid" "$DIR/sock" "$DIR/sock.lock" # what a killed server left
 }
 
 # installed: the end of the script when only the installation was asked for.
@@ -85,8 +88,10 @@ server() {
 	echo "$PID" >"$DIR/pid"
 	if [ -n "${MILLSTREAM_OWNER:-}" ]; then
 		# shellcheck disable=SC2016 # for that bash
-		setsid bash -c 'while kill -0 "$1" && kill -0 "$2"; do sleep 1; done; kill "$2"' - \
-			"$MILLSTREAM_OWNER" "$PID" >/dev/null 2>&1 </dev/null &
+		setsid bash -c 'while readlink "/proc/$1/exe" && readlink "/proc/$2/exe"; do
+			sleep 1
+		done
+		kill "$2"' - "$MILLSTREAM_OWNER" "$PID" >/dev/null 2>&1 </dev/null &
 	fi
 }
 
@@ -95,7 +100,7 @@ ready() {
 	local end=$(($(now_ms) + $1 * 1000))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		if ! kill -0 "$PID" 2>/dev/null; then
+		if ! alive "$PID"; then
 			tail -n 20 "$DIR/log" >&2
 			die "the server ended, see $DIR/log"
 		fi

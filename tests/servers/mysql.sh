@@ -33,7 +33,7 @@ mysql_server() {
 # Whether a server sends its greeting: works without a client program. Over the socket, so that it
 # is this server and no other that took the port.
 greets() {
-	[ "$(timeout 2 python3 -c '
+	[ "$(timeout 2 /usr/bin/python3 -c '
 import socket, sys
 with socket.socket(socket.AF_UNIX) as s:
     s.connect(sys.argv[1])

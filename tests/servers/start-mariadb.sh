@@ -17,7 +17,7 @@ if [ ! -d "$DIR/data/mysql" ]; then
 	mariadb-install-db --no-defaults --datadir="$DIR/data" --skip-test-db --skip-name-resolve \
 		--auth-root-authentication-method=normal --user="$(id -un)" \
 		>"$DIR/install.log" 2>&1 || {
-		tail "$DIR/install.log" >&2
+		head -n 12 "$DIR/install.log" >&2 # the rest is always the same
 		die "cannot make the data folder"
 	}
 	cat >"$DIR/init.sql" <<-'SQL'
