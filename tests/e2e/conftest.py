@@ -19,6 +19,7 @@ from harness.servers import (KINDS, Database, MariaDb, MySql9, OpenSearch, Serve
                              ServerFailed)
 
 SECONDS = 120
+KEPT = Path(__file__).resolve().parents[2] / "build" / "test-logs" / "e2e"  # logs of failures
 PREFIX = "millstream-e2e-"
 SOURCES = [
     pytest.param("mariadb"), pytest.param("mysql9"),
@@ -36,6 +37,7 @@ def _interrupt(_number, _frame):
 
 
 def pytest_configure(config):
+    shutil.rmtree(KEPT, ignore_errors=True)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
 
@@ -61,14 +63,17 @@ def pytest_runtest_call(item):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failure shows the ends of the logs of what the test ran."""
+    """A failure shows the ends of the logs of what the test ran; the whole of them is kept."""
     outcome = yield
     report = outcome.get_result()
     if report.failed:
-        for title, path in getattr(item, "logs", []):
+        kept = KEPT / re.sub(r"[^\w.-]+", "-", item.nodeid)
+        for number, (title, path) in enumerate(getattr(item, "logs", [])):
             if path.exists():
+                kept.mkdir(parents=True, exist_ok=True)
+                copy = shutil.copyfile(path, kept / f"{number}-{title}")
                 text = path.read_text(errors="replace")[-3000:]
-                report.sections.append((f"{title} ({path})", text))
+                report.sections.append((f"{title}, end of {copy}", text))
 
 
 def _remove_left_behind() -> None:

@@ -70,6 +70,27 @@ def frozen(value: Any) -> Any:
     return (type(value).__name__, value)
 
 
+def assert_same_changes(lines: Iterable[dict], binlog, positions: bool = True) -> None:
+    """The stream's creates, updates and deletes are the changes of an independent reading of the
+    binlog (harness/binlog.py): each once, in the same order, with the same values; and, with
+    `positions`, naming the same place."""
+    got = [line for line in sorted(lines, key=lambda one: one["ord"]) if line["op"] in "cud"]
+    wanted = list(binlog.expected())
+    for number, (line, want) in enumerate(zip(got, wanted)):
+        columns = binlog.columns(line["db"], line["table"])
+        seen = [line["op"], f"{line['db']}.{line['table']}"] + [
+            image and _canonical(columns, image)
+            for image in (line["key"], line.get("before"), line.get("after"))]
+        if seen != [want.op, want.name, want.key, want.before, want.after]:
+            raise FoldError(f"change {number}:\n stream {seen}\n binlog {want}")
+        if positions and not want.at_same_place(line["pos"]):
+            raise FoldError(f"change {number}: {line['pos']}, but the binlog has {want.change}")
+    if len(got) != len(wanted):
+        longer = got if len(got) > len(wanted) else wanted
+        raise FoldError(f"{len(got)} changes in the stream, {len(wanted)} in the binlog; the first "
+                        f"without its like is {longer[min(len(got), len(wanted))]}")
+
+
 class Fold:
     def __init__(self, whole: bool = True):
         self.whole = whole

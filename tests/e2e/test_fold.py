@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from fold import EPOCH, Fold, FoldError, check_ordinals, parse, parse_all
+from fold import (EPOCH, Fold, FoldError, assert_same_changes, check_ordinals, parse,
+                  parse_all)
 from harness.columns import Exact, columns_of
 from harness.samples import make_samples
 
@@ -247,3 +248,64 @@ def test_a_table_that_the_stream_never_named_is_a_difference(mariadb):
     assert Fold().differences(mariadb, db, tables=[]) == []
     fold = Fold().add_all([line("c", 1, {"id": 1}, after={"id": 1}, db=db, table="gone")])
     assert f"{db}.gone: the server does not have it" in fold.differences(mariadb, db)
+
+
+# ---- against the binlog ----
+
+def _history(server, db):
+    """Changes of a table, the lines that they must become, and the binlog's own account."""
+    server.sql(f"create table {db}.t (id int primary key, v varchar(10))")
+    server.sql(f"create table {db}.nokey (v int)")
+    start = server.position()
+    server.sql(f"insert into {db}.t values (1, 'a')")
+    server.sql(f"update {db}.t set v = 'b'")
+    server.sql(f"update {db}.t set id = 2")
+    server.sql(f"insert into {db}.nokey values (1)")
+    server.sql(f"update {db}.nokey set v = 2")
+    server.sql(f"delete from {db}.t")
+    binlog = server.binlog_rows(start)
+    images = [
+        ("c", "t", {"id": 1}, None, {"id": 1, "v": "a"}),
+        ("u", "t", {"id": 1}, {"v": "a"}, {"id": 1, "v": "b"}),
+        ("d", "t", {"id": 1}, {"id": 1, "v": "b"}, None),
+        ("c", "t", {"id": 2}, None, {"id": 2, "v": "b"}),
+        ("c", "nokey", None, None, {"v": 1}),
+        ("d", "nokey", None, {"v": 1}, None),
+        ("c", "nokey", None, None, {"v": 2}),
+        ("d", "t", {"id": 2}, {"id": 2, "v": "b"}, None)]
+    lines = [line(op, number, key, before, after, db=db, table=table) for
+             number, (op, table, key, before, after) in enumerate(images, 1)]
+    for one, index in zip(lines, (0, 1, 2, 2, 3, 4, 4, 5)):
+        change = binlog.changes[index]
+        one["pos"] = {"file": change.file, "pos": change.pos, "gtid": change.gtid,
+                      "row": change.row}
+    return lines, binlog
+
+
+def test_equals_the_binlog(source, db):
+    lines, binlog = _history(source, db)
+    assert_same_changes(lines, binlog)
+    Fold().add_all(lines).assert_equals(source, db)
+
+
+def test_sees_how_the_stream_differs_from_the_binlog(mariadb):
+    lines, binlog = _history(mariadb, mariadb.fresh_database())
+    for bad, complaint in (
+            (lines[:-1], "7 changes in the stream, 8 in the binlog"),
+            ([*lines, {**lines[7], "ord": 9}], "9 changes in the stream"),
+            ([{**lines[0], "after": {"id": 1, "v": "x"}}, *lines[1:]], "change 0"),
+            ([{**lines[0], "ord": 2}, {**lines[1], "ord": 1}, *lines[2:]], "change 0"),
+            ([lines[0], {**lines[1], "before": {}}, *lines[2:]], "change 1"),
+            ([{**lines[0], "pos": {**lines[0]["pos"], "row": 1}}, *lines[1:]], "change 0: "),
+            ([{**lines[0], "pos": {**lines[0]["pos"], "pos": 4}}, *lines[1:]], "change 0: ")):
+        with pytest.raises(FoldError, match=complaint):
+            assert_same_changes(bad, binlog)
+    moved = [{**lines[0], "pos": {}}, *lines[1:]]
+    assert_same_changes(moved, binlog, positions=False)
+
+
+def test_equals_the_binlog_in_every_type(source, db):
+    start = source.position()
+    make_samples(source, db)
+    lines = parse_all("\n".join(sample_lines(source, db)))
+    assert_same_changes(lines, source.binlog_rows(start), positions=False)

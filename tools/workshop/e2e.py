@@ -47,7 +47,7 @@ def _selection(wanted: list[str] | None) -> list:
         file = name.split("::")[0]
         for path in (build.ROOT / file, FOLDER / file, FOLDER / f"{file}.py",
                      FOLDER / f"test_{file}.py"):
-            if path.is_file():
+            if path.is_file() and path.name.startswith("test_"):
                 paths.append(str(path) + name[len(file):])
                 break
         else:
@@ -67,10 +67,7 @@ def run(report: Report, wanted: list[str] | None, everything: bool) -> None:
         report.add("e2e", "build release", 0, 1, clock.seconds, str(failed))
         return
     arguments = _selection(wanted)
-    if everything:
-        _pytest(report, arguments)
-        return
-    status = _pytest(report, [*arguments, "-m", "not long"])
+    status = _pytest(report, arguments if everything else [*arguments, "-m", "not long"])
     if status == NOTHING_SELECTED and wanted:  # a long test that is named is meant
         status = _pytest(report, arguments)
     if status == NOTHING_SELECTED:

@@ -32,12 +32,15 @@ def matching(wanted: str) -> list[str]:
 
 
 def _counts(result: dict) -> tuple[int, int]:
+    """Passed and failed functions of a program. What ended it (a sanitizer, a time-out) is one more
+    failure."""
     output = result.get("stdout", "") + result.get("stderr", "")
     passed = len(re.findall(r"^\[       OK \] ", output, re.MULTILINE))
-    failed = sum(int(count) for count in re.findall(r"^\[  FAILED  \] +(\d+) test", output, re.M))
+    failed = len(set(re.findall(r"^\[  FAILED  \] ([a-zA-Z_]\w*)$", output, re.MULTILINE)))
     if result["result"] == "OK" and not failed:
         return max(passed, 1), 0
-    return passed, max(failed, 1)
+    ended = failed == 0 or " test(s) run." not in output
+    return passed, failed + (1 if ended else 0)
 
 
 def _output(result: dict) -> str:

@@ -233,6 +233,26 @@ def counts(changes: Iterable[Change]) -> Counter:
     return Counter((change.name, change.op) for change in changes)
 
 
+@dataclass
+class Expected:
+    """What a change must look like in the stream. Images and key by name, in canonical form."""
+
+    op: str
+    name: str
+    key: dict | None
+    before: dict | None
+    after: dict | None
+    change: Change
+    whole: bool = True  # False: one of the two lines that an update became
+
+    def at_same_place(self, pos: dict) -> bool:
+        """Whether a line's "pos" names this change, as far as the text of the binlog tells."""
+        change = self.change
+        return (pos["file"] == change.file and pos["gtid"] == change.gtid
+                and change.pos in (None, pos["pos"])
+                and (not self.whole or pos["row"] == change.row))
+
+
 class Binlog:
     """The changes that a server has logged, named and in canonical form: a list of
     (op, table, before, after), with the columns that the tables have now."""
@@ -248,6 +268,27 @@ class Binlog:
 
     def counts(self) -> Counter:
         return counts(self.changes)
+
+    def expected(self) -> Iterator[Expected]:
+        """The lines that the changes must become (format millstream): an update says in `before`
+        only what changed; where its key changes, or there is none, it is a delete and a create."""
+        for change, before, after in self.rows():
+            columns = self.columns(change.database, change.table)
+            keys = [[column.name for column in columns if column.key_index and column.name in image]
+                    for image in (before or {}, after or {})]
+
+            def key(image: dict, names: list) -> dict | None:
+                return {name: image[name] for name in names} if names else None
+            if change.op == "c":
+                yield Expected("c", change.name, key(after, keys[1]), None, after, change)
+            elif change.op == "d":
+                yield Expected("d", change.name, key(before, keys[0]), before, None, change)
+            elif keys[0] and key(before, keys[0]) == key(after, keys[1]):
+                changed = {name: value for name, value in before.items() if after[name] != value}
+                yield Expected("u", change.name, key(after, keys[1]), changed, after, change)
+            else:
+                yield Expected("d", change.name, key(before, keys[0]), before, None, change, False)
+                yield Expected("c", change.name, key(after, keys[1]), None, after, change, False)
 
     def rows(self) -> Iterator[tuple[Change, dict | None, dict | None]]:
         for change in self.changes:
