@@ -20,6 +20,11 @@ struct slice {
 };
 
 #define SLICE(literal) ((struct slice){(const uint8_t *)("" literal), sizeof(literal) - 1})
+/* The same where C wants a constant: the initializer of a static object. */
+#define SLICE_INIT(literal) \
+	{ \
+		(const uint8_t *)("" literal), sizeof(literal) - 1 \
+	}
 /* For printf: %.*s */
 #define SLICE_ARGS(slice) (int)(slice).len, (const char *)(slice).at
 

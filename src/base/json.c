@@ -53,7 +53,8 @@ uint8_t *json_put_u64(uint8_t *at, uint64_t value)
 
 /* printf's shortest precision that reads back, from `least` on (a normal number has no shorter form
  * than what %g leaves of that many digits; subnormal ones start at 1); integers that a double holds
- * exactly print as such. */
+ * exactly print as such.
+ */
 static uint8_t *put_shortest(uint8_t *at, double value, int least, int most, bool single)
 {
 	assert(isfinite(value));
@@ -230,7 +231,7 @@ static uint8_t *put_code_point(uint8_t *at, unsigned code)
 	return at;
 }
 
-uint8_t *json_put_escaped_latin1(uint8_t *at, const uint8_t *text, size_t len)
+static unsigned code_of_latin1(uint8_t byte)
 {
 	static const uint16_t upper[32] = {
 		0x20ac,
@@ -266,6 +267,11 @@ uint8_t *json_put_escaped_latin1(uint8_t *at, const uint8_t *text, size_t len)
 		0x017e,
 		0x0178,
 	};
+	return byte >= 0x80 && byte < 0xa0 ? upper[byte - 0x80] : byte;
+}
+
+uint8_t *json_put_escaped_latin1(uint8_t *at, const uint8_t *text, size_t len)
+{
 	for (;;) {
 		size_t plain = copy_plain(at, text, len);
 		at += plain;
@@ -278,8 +284,30 @@ uint8_t *json_put_escaped_latin1(uint8_t *at, const uint8_t *text, size_t len)
 		if (byte < 0x80)
 			at = put_escape(at, byte);
 		else
-			at = put_code_point(at, byte < 0xa0 ? upper[byte - 0x80] : byte);
+			at = put_code_point(at, code_of_latin1(byte));
 	}
+}
+
+uint8_t *json_put_utf8_of_latin1(uint8_t *at, const uint8_t *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < 0x80)
+			*at++ = text[i];
+		else
+			at = put_code_point(at, code_of_latin1(text[i]));
+	}
+	return at;
+}
+
+bool json_is_utf8(const uint8_t *text, size_t len)
+{
+	for (size_t i = 0; i < len;) {
+		size_t length = text[i] < 0x80 ? 1 : sequence_length(text + i, len - i);
+		if (length == 0)
+			return false;
+		i += length;
+	}
+	return true;
 }
 
 uint8_t *json_put_base64(uint8_t *at, const uint8_t *bytes, size_t len)

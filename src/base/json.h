@@ -70,9 +70,15 @@ static inline uint8_t *json_put_bytes(uint8_t *at, const void *bytes, size_t len
  * at most U+10FFFF). */
 uint8_t *json_put_escaped(uint8_t *at, const uint8_t *text, size_t len);
 
-/* The same from MySQL's latin1, which is Windows-1252 with its five holes kept as U+0081, 8D, 8F,
- * 90, 9D. */
+/* Valid UTF-8 as above. */
+bool json_is_utf8(const uint8_t *text, size_t len);
+
+/* json_put_escaped from MySQL's latin1, which is Windows-1252 with its five holes kept as U+0081,
+ * 8D, 8F, 90, 9D. */
 uint8_t *json_put_escaped_latin1(uint8_t *at, const uint8_t *text, size_t len);
+
+/* Plain UTF-8 from the same latin1, nothing escaped. 3 * len bytes of room. */
+uint8_t *json_put_utf8_of_latin1(uint8_t *at, const uint8_t *text, size_t len);
 
 /* Base64 (RFC 4648, with padding): json_base64_size(len) bytes of room. */
 static inline size_t json_base64_size(size_t len)

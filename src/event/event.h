@@ -66,8 +66,8 @@ enum { VALUE_FIXED_MAX = 96 };
  * caller stops). */
 uint8_t *event_put_value(uint8_t *at, const struct value *value);
 
-/* The same value as it stands in a partition key: its JSON without quotes, with | and \ escaped by
- * \. Same room, twice. NULL as above. */
+/* The same value as it stands in a partition key: text as plain UTF-8, everything else as its JSON
+ * without quotes; | and \ are escaped by \. Same room. NULL as above. */
 uint8_t *event_put_key_value(uint8_t *at, const struct value *value);
 
 /* Checks JSON text and writes it compact (no white space outside of strings, hence no line breaks).
@@ -192,11 +192,20 @@ void event_line_prefix(enum event_op op, const struct event_table *table,
  * . 48 bytes of room. */
 uint8_t *event_put_row_and_ordinal(uint8_t *at, uint64_t row, uint64_t ordinal);
 
-/* A whole control line with its newline. `ddl` may be empty. `table_name` empty means null (op t on
- * a database). `columns` is NULL unless the schema is told. */
-void event_control_line(enum event_op op, struct slice database, struct slice table_name,
-	const struct event_origin *origin, uint64_t pos, uint64_t ordinal, struct slice ddl,
-	const struct event_table *columns, struct buf *out);
+/* A control event. */
+struct event_control {
+	enum event_op op; /* EVENT_TRUNCATE or EVENT_SCHEMA */
+	bool is_drop;     /* a truncate that also takes the table (or database) itself away */
+	struct slice database, table; /* UTF-8; an empty table: the whole database */
+	uint64_t pos;                 /* where its binlog event begins */
+	uint64_t ordinal;
+	struct slice ddl;                  /* may be empty */
+	const struct event_table *columns; /* NULL unless the schema is told */
+};
+
+/* Appends a whole control line with its newline. */
+void event_control_line(
+	const struct event_control *control, const struct event_origin *origin, struct buf *out);
 
 /* Partition key of a control record: "db.table|" or "db.|", so that it names its table as every key
  * does. */
@@ -223,6 +232,7 @@ struct event_view {
 	struct slice ddl;           /* without quotes */
 	struct slice columns;       /* array */
 	struct slice primary_key;   /* array of names */
+	bool is_drop;
 };
 
 /* Reads one line (with or without its newline) of our own making: members in any order, unknown

@@ -103,8 +103,9 @@ struct log_options {
 	uint64_t segment_size; /* of a full-grown segment; the first is 1 MiB and they double. A
 				* batch that is larger gets a segment of its own */
 	/* Called when a segment begins: appends what its head keeps besides (GTID set, schemas).
-	 * Opaque to the log, at most 16 MiB. */
-	void (*write_head)(void *context, struct buf *out);
+	 * Opaque to the log, at most 16 MiB. An error makes log_append fail with it and changes
+	 * nothing. */
+	enum rc (*write_head)(void *context, struct buf *out, struct fault *fault);
 	void *context;
 };
 
@@ -163,8 +164,9 @@ struct log_retention {
 };
 struct log_retained {
 	uint64_t dropped_segments, dropped_bytes;
-	uint64_t bytes; /* on disk after it */
-	bool held;      /* size_max is exceeded, but keep_from holds what would go */
+	uint64_t bytes;         /* on disk after it */
+	uint64_t first_ordinal; /* of the oldest segment that is left */
+	bool held;              /* size_max is exceeded, but keep_from holds what would go */
 };
 MUST_USE enum rc log_retain(struct log *log, const struct log_retention *retention,
 	struct log_retained *ret_retained, struct fault *fault);

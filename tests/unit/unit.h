@@ -20,9 +20,9 @@
 
 #define assert_rc(expression) assert_int_equal((expression), RC_OK)
 
-#define assert_slice(slice, text) \
+#define assert_slice(bytes, text) \
 	do { \
-		struct slice got_ = (slice); \
+		struct slice got_ = (bytes); \
 		assert_int_equal(got_.len, strlen(text)); \
 		assert_memory_equal(got_.at, text, got_.len); \
 	} while (0)
