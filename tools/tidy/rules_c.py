@@ -78,30 +78,25 @@ def file_head(tree: Tree):
             yield Complaint(name, 1, "file-head", "open with a comment: what is this file for?")
 
 
-def _banned_table():
-    """name -> (files that may, also in tests, replacement)."""
+def _banned_table() -> dict[str, tuple[str, str]]:
+    """name -> (the file that may, replacement)."""
     table = {}
     for line in (Path(__file__).parent / "banned").read_text().splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
-        names, may, instead = (part.strip() for part in line.split("|"))
-        for name in names.split():
-            table[name] = (may, "tests too" in may, instead)
+        if line.strip() and not line.startswith("#"):
+            names, may, instead = (part.strip() for part in line.split("|"))
+            table |= {name: (may, instead) for name in names.split()}
     return table
 
 
 def banned(tree: Tree):
     """Calls that have a better replacement here are not made."""
     table = _banned_table()
-    for name in tree.c_files(under=("src/", "tests/")):
+    for name in tree.c_files(under=("src/",)):
         text = _text(tree, name)
         for code in (_tokens(text), tuple(csource.directive_tokens(text))):
             before = (csource.Token("mark", "", 0),) + code
             for last, word, after in zip(before, code, code[1:]):
-                may, tests_too, instead = table.get(word.text, (None, False, ""))
-                if may is None or after.text != "(" or last.text in (".", "->", "#"):
-                    continue
-                if name == may or (name.startswith("tests/") and not tests_too):
-                    continue
-                yield Complaint(name, word.line, "banned", f"{word.text}(): write {instead}",
-                                word.text)
+                may, instead = table.get(word.text, (name, ""))
+                if name != may and after.text == "(" and last.text not in (".", "->", "#"):
+                    yield Complaint(name, word.line, "banned", f"{word.text}(): write {instead}",
+                                    word.text)

@@ -40,10 +40,11 @@ def width(tree: Tree):
 
 
 def blanks(tree: Tree):
-    """No blanks at the end of a line, no CR, one line break at the end of a file."""
+    """No blanks at the end of a line, no CR, one line break at the end of a file. Golden data is
+    as it is."""
     for name in tree.files:
         lines = tree.lines(name)
-        if not lines or lines == [""]:
+        if not lines or lines == [""] or name.startswith("tests/data/"):
             continue
         for number, line in enumerate(lines, 1):
             if line != line.rstrip():

@@ -40,7 +40,7 @@ def _flags(words: list[str]) -> list[str]:
             skip = False
         elif word in ("-o", "-c", "-MF", "-MQ", "-MT"):
             skip = True
-        elif not word.startswith(("-MD", "-fsanitize", "-flto")):
+        elif not word.startswith(("-MD", "-fsanitize", "-flto", "-fdiagnostics-color")):
             kept.append(word)
     return kept
 
@@ -60,12 +60,17 @@ def _compile_alone(tree: Tree, name: str, command: tuple[Path, list[str]]):
     return Complaint(name, line, "headers", match["text"] if match else first)
 
 
+def _nearest(tree: Tree, header: str) -> str | None:
+    """The compiled file whose folder is the header's, or near it: its flags are the header's."""
+    same_top = [file for file in tree.compiled if file.split("/")[0] == header.split("/")[0]]
+    return max(sorted(same_top), default=None,
+               key=lambda file: len(os.path.commonpath([header, file])))
+
+
 def headers(tree: Tree):
     """Every header compiles alone, with the project's flags."""
-    model = {top: next((command for file, command in sorted(tree.compiled.items())
-                        if file.startswith(top)), None) for top in ("src/", "tests/")}
-    jobs = [(name, model[top]) for top in model for name in tree.select(".h", under=(top,))
-            if model[top]]
+    jobs = [(name, tree.compiled[nearest]) for name in tree.select(".h", under=("src/", "tests/"))
+            if (nearest := _nearest(tree, name))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for complaint in pool.map(lambda job: _compile_alone(tree, *job), jobs):
             if complaint:

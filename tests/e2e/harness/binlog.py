@@ -248,7 +248,7 @@ class Expected:
     def at_same_place(self, pos: dict) -> bool:
         """Whether a line's "pos" names this change, as far as the text of the binlog tells."""
         change = self.change
-        return (pos["file"] == change.file and pos["gtid"] == change.gtid
+        return (pos.get("file") == change.file and pos.get("gtid", "") == change.gtid
                 and change.pos in (None, pos["pos"])
                 and (not self.whole or pos["row"] == change.row))
 

@@ -19,7 +19,6 @@ from harness.binlog import Binlog, read_changes
 from harness.wait import wait_until
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "servers"
-CACHE = Path(os.environ.get("MILLSTREAM_CACHE") or Path.home() / ".cache" / "millstream")
 START_SECONDS = 900  # a first start downloads
 
 
@@ -97,7 +96,6 @@ class Database(Server):
     """A MySQL or MariaDB server: user test/test, socket folder/sock, binlog in rows."""
 
     is_mariadb = False
-    binlog_program = ""
     log_list = "show binary logs"
 
     def __init__(self, folder: Path, *options: str):
@@ -142,6 +140,13 @@ class Database(Server):
         return name
 
     @property
+    def binlog_program(self) -> str:
+        """What prints its binlogs: of its own version where the server came with programs."""
+        name = "mariadb-binlog" if self.is_mariadb else "mysqlbinlog"
+        own = self.folder / "bin" / name
+        return str(own) if own.exists() else name
+
+    @property
     def version(self) -> str:
         return self.sql("select version()")[0][0]
 
@@ -176,30 +181,26 @@ class MariaDb(Database):
 
     script = "mariadb"
     is_mariadb = True
-    binlog_program = "mariadb-binlog"
 
 
 class MariaDb11(MariaDb):
     script = "mariadb11"
-    binlog_program = str(CACHE / "mariadb11" / "bin" / "mariadb-binlog")
 
 
 class MySql9(Database):
     script = "mysql9"
-    binlog_program = str(CACHE / "mysql9" / "bin" / "mysqlbinlog")
 
 
 class MySql80(Database):
     """Its package has no client programs: those of MySQL 9 read its binlogs."""
 
     script = "mysql80"
-    binlog_program = str(CACHE / "mysql9" / "bin" / "mysqlbinlog")
 
-    def start(self) -> "MySql80":
-        subprocess.run([SCRIPTS / "start-mysql9.sh", "--install"], check=True,
-                       timeout=START_SECONDS)
-        super().start()
-        return self
+    @property
+    def binlog_program(self) -> str:
+        done = subprocess.run([SCRIPTS / "start-mysql9.sh", "--install"], check=True, text=True,
+                              stdout=subprocess.PIPE, timeout=START_SECONDS)
+        return done.stdout.split()[1] + "/bin/mysqlbinlog"
 
 
 class OpenSearch(Server):
