@@ -80,7 +80,7 @@ struct hub_mark {
 	uint64_t first_ordinal, count;
 	int64_t stream_time_us;
 	uint64_t fingerprint, generation;
-	bool has_control;
+	struct slice controls; /* its control lines once more, behind each other; mostly empty */
 	const struct event_position *position;
 	enum gtid_flavor flavor;
 	struct slice gtids;

@@ -40,8 +40,8 @@ struct log_batch_options {
 	uint32_t shards;
 	enum log_codec codec; /* of runs that are not too small */
 	int level;            /* of zstd */
-	size_t payload_keep;  /* memory for payload that a batch keeps between uses, all runs
-				 together */
+	size_t payload_keep;  /* memory that a batch keeps between uses, all runs together: so much
+				 for payload, for compressed payload and for record tables each */
 	size_t payload_max;   /* raw payload of one batch at the most, bytes */
 };
 
@@ -103,8 +103,9 @@ struct log_options {
 	uint64_t segment_size; /* of a full-grown segment; the first is 1 MiB and they double. A
 				* batch that is larger gets a segment of its own */
 	/* Called when a segment begins: appends what its head keeps besides (GTID set, schemas).
-	 * Opaque to the log, at most 16 MiB. */
-	void (*write_head)(void *context, struct buf *out);
+	 * Opaque to the log, at most 16 MiB. An error makes log_append fail with it and changes
+	 * nothing. */
+	enum rc (*write_head)(void *context, struct buf *out, struct fault *fault);
 	void *context;
 };
 
@@ -163,8 +164,9 @@ struct log_retention {
 };
 struct log_retained {
 	uint64_t dropped_segments, dropped_bytes;
-	uint64_t bytes; /* on disk after it */
-	bool held;      /* size_max is exceeded, but keep_from holds what would go */
+	uint64_t bytes;         /* on disk after it */
+	uint64_t first_ordinal; /* of the oldest segment that is left */
+	bool held;              /* size_max is exceeded, but keep_from holds what would go */
 };
 MUST_USE enum rc log_retain(struct log *log, const struct log_retention *retention,
 	struct log_retained *ret_retained, struct fault *fault);
@@ -241,8 +243,10 @@ MUST_USE enum rc log_run_inflate(
 struct log_cursor {
 	struct log_reader *reader;
 	struct log_view *view;
-	struct log_cursor_run *runs; /* owned by the reader */
-	size_t run_count;
+	struct log_cursor_run *runs, **heap; /* owned by the reader: one cursor at a time */
+	size_t run_count;                    /* that have more records */
+	bool has_given;
+	uint64_t given; /* ordinal of the last record */
 };
 MUST_USE enum rc log_cursor_start(struct log_cursor *cursor, struct log_reader *reader,
 	struct log_view *view, struct fault *fault);
@@ -253,7 +257,8 @@ MUST_USE enum rc log_cursor_next(
  * not line.at. */
 struct log_table_cursor {
 	struct reader rest;
-	uint64_t ordinal, left;
+	uint32_t shard;
+	uint64_t ordinal, last_ordinal, left; /* ordinal: the least that may come next */
 	size_t key_len;
 	uint8_t key[1024];
 };

@@ -11,38 +11,38 @@
 #include "mysql/decode.h"
 
 /* clang-format off */
-/*      name, bytes of a character at the most, can be decoded, hides ASCII, as a text */
+/*      name, bytes of a character at the most, can be decoded, holds ASCII, as a text */
 #define CHARSET_TABLE(X) \
-	X(armscii8, 1, false, false, BINARY) X(ascii, 1, true, false, UTF8) \
-	X(big5, 2, false, true, BINARY) X(binary, 1, true, false, BINARY) \
-	X(cp1250, 1, false, false, BINARY) X(cp1251, 1, false, false, BINARY) \
-	X(cp1256, 1, false, false, BINARY) X(cp1257, 1, false, false, BINARY) \
-	X(cp850, 1, false, false, BINARY) X(cp852, 1, false, false, BINARY) \
-	X(cp866, 1, false, false, BINARY) X(cp932, 2, false, true, BINARY) \
-	X(dec8, 1, false, false, BINARY) X(eucjpms, 3, false, false, BINARY) \
-	X(euckr, 2, false, false, BINARY) X(gb18030, 4, false, true, BINARY) \
-	X(gb2312, 2, false, false, BINARY) X(gbk, 2, false, true, BINARY) \
-	X(geostd8, 1, false, false, BINARY) X(greek, 1, false, false, BINARY) \
-	X(hebrew, 1, false, false, BINARY) X(hp8, 1, false, false, BINARY) \
-	X(keybcs2, 1, false, false, BINARY) X(koi8r, 1, false, false, BINARY) \
-	X(koi8u, 1, false, false, BINARY) X(latin1, 1, true, false, LATIN1) \
-	X(latin2, 1, false, false, BINARY) X(latin5, 1, false, false, BINARY) \
-	X(latin7, 1, false, false, BINARY) X(macce, 1, false, false, BINARY) \
-	X(macroman, 1, false, false, BINARY) X(sjis, 2, false, true, BINARY) \
-	X(swe7, 1, false, true, BINARY) X(tis620, 1, false, false, BINARY) \
-	X(ucs2, 2, false, true, BINARY) X(ujis, 3, false, false, BINARY) \
-	X(utf16, 4, false, true, BINARY) X(utf16le, 4, false, true, BINARY) \
-	X(utf32, 4, false, true, BINARY) X(utf8mb3, 3, true, false, UTF8) \
-	X(utf8mb4, 4, true, false, UTF8)
+	X(armscii8, 1, false, true, BINARY) X(ascii, 1, true, true, UTF8) \
+	X(big5, 2, false, true, BINARY) X(binary, 1, true, true, BINARY) \
+	X(cp1250, 1, false, true, BINARY) X(cp1251, 1, false, true, BINARY) \
+	X(cp1256, 1, false, true, BINARY) X(cp1257, 1, false, true, BINARY) \
+	X(cp850, 1, false, true, BINARY) X(cp852, 1, false, true, BINARY) \
+	X(cp866, 1, false, true, BINARY) X(cp932, 2, false, true, BINARY) \
+	X(dec8, 1, false, true, BINARY) X(eucjpms, 3, false, true, BINARY) \
+	X(euckr, 2, false, true, BINARY) X(gb18030, 4, false, true, BINARY) \
+	X(gb2312, 2, false, true, BINARY) X(gbk, 2, false, true, BINARY) \
+	X(geostd8, 1, false, true, BINARY) X(greek, 1, false, true, BINARY) \
+	X(hebrew, 1, false, true, BINARY) X(hp8, 1, false, true, BINARY) \
+	X(keybcs2, 1, false, true, BINARY) X(koi8r, 1, false, true, BINARY) \
+	X(koi8u, 1, false, true, BINARY) X(latin1, 1, true, true, LATIN1) \
+	X(latin2, 1, false, true, BINARY) X(latin5, 1, false, true, BINARY) \
+	X(latin7, 1, false, true, BINARY) X(macce, 1, false, true, BINARY) \
+	X(macroman, 1, false, true, BINARY) X(sjis, 2, false, true, BINARY) \
+	X(swe7, 1, false, false, BINARY) X(tis620, 1, false, true, BINARY) \
+	X(ucs2, 2, false, false, BINARY) X(ujis, 3, false, true, BINARY) \
+	X(utf16, 4, false, false, BINARY) X(utf16le, 4, false, false, BINARY) \
+	X(utf32, 4, false, false, BINARY) X(utf8mb3, 3, true, true, UTF8) \
+	X(utf8mb4, 4, true, true, UTF8)
 
 enum charset_id {
-#define X(name, bytes, supported, hides, text) CHARSET_##name,
+#define X(name, bytes, supported, ascii, text) CHARSET_##name,
 	CHARSET_TABLE(X)
 #undef X
 };
 
 static const struct charset charsets[] = {
-#define X(name, bytes, supported, hides, text) {#name, bytes, supported, hides, BINLOG_TEXT_##text},
+#define X(name, bytes, supported, ascii, text) {#name, bytes, supported, ascii, BINLOG_TEXT_##text},
 	CHARSET_TABLE(X)
 #undef X
 };
@@ -105,7 +105,7 @@ const struct charset *charset_named(const char *name)
 
 bool charset_to_utf8(const struct charset *charset, struct slice text, struct buf *out)
 {
-	bool is_ascii = !charset->hides_ascii;
+	bool is_ascii = charset->holds_ascii;
 	for (size_t i = 0; is_ascii && i < text.len; i++)
 		is_ascii = text.at[i] < 0x80;
 	if (is_ascii) {

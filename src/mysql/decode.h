@@ -56,7 +56,7 @@ struct charset {
 	const char *name;
 	uint8_t bytes_max; /* of a character */
 	bool is_supported;
-	bool hides_ascii; /* the second byte of a character can be a quote or a backslash */
+	bool holds_ascii; /* text of ASCII bytes alone is ASCII */
 	enum binlog_text text;
 };
 
@@ -103,6 +103,10 @@ struct map_facts {
 MUST_USE enum rc map_facts_read(const struct binlog_table_map *map, bool is_mariadb,
 	struct map_facts *ret_facts, struct fault *fault);
 void map_facts_release(struct map_facts *facts);
+
+/* The same without the optional metadata: types, lengths, nullability. */
+MUST_USE enum rc map_types_read(
+	const struct binlog_table_map *map, struct map_facts *ret_facts, struct fault *fault);
 
 /* ---- column_type.c ---- */
 

@@ -280,7 +280,8 @@ struct binlog_column {
 /* A captured table as its rows are read. Immutable once built. */
 struct binlog_table {
 	struct event_table *table;
-	struct binlog_column *columns; /* table->column_count */
+	struct binlog_column *columns;
+	size_t column_count;
 	size_t fixed_room; /* bytes that a row's values and labels take in a line at the most,
 			    * besides 6 times the row's own bytes and JSON_ESCAPE_ROOM a column */
 };
@@ -313,10 +314,21 @@ enum binlog_need {
 };
 enum binlog_need binlog_table_need(const struct binlog_table_map *map, bool is_mariadb);
 
-/* Builds a table from its map and (where needed, else NULL) its schema, which is checked against
- * the map: count, types, lengths, nullability, signedness. RC_SCHEMA: they contradict, or names are
- * missing (the fault names the column). RC_UNSUPPORTED: a type or character set that this version
- * does not decode. */
+/* MariaDB: calls `each` with the columns of a map that may hold JSON, until it answers other than
+ * RC_OK, which is then the result. */
+MUST_USE enum rc binlog_table_json_candidates(const struct binlog_table_map *map,
+	enum rc (*each)(void *context, struct slice name), void *context);
+
+/* What is needed to walk over the row images of a table whose changes nobody wants: lengths, no
+ * names (table->table is NULL). Never fails for a type that is known at all. */
+MUST_USE enum rc binlog_table_shape(
+	const struct binlog_table_map *map, struct binlog_table **ret_table, struct fault *fault);
+
+/* Builds a table from its map and (where needed, else NULL) its schema: for BINLOG_NEEDS_JSON one
+ * that lists at least the candidates, by name; for BINLOG_NEEDS_NAMES one that lists all columns,
+ * and is checked against the map: count, types, lengths, nullability, signedness. RC_SCHEMA: they
+ * contradict, or names are missing (the fault names the column). RC_UNSUPPORTED: a type or
+ * character set that this version does not decode. */
 MUST_USE enum rc binlog_table_build(const struct binlog_table_map *map, bool is_mariadb,
 	const struct schema_table *schema, struct binlog_table **ret_table, struct fault *fault);
 void binlog_table_free(struct binlog_table *table); /* accepts NULL */

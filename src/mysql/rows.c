@@ -138,7 +138,7 @@ static inline size_t count_present(struct slice present, size_t count)
 static enum rc read_some(const struct binlog_table *table, struct slice present,
 	const uint8_t *nulls, struct reader *rest, struct slice *spans)
 {
-	size_t count = table->table->column_count, nth = 0;
+	size_t count = table->column_count, nth = 0;
 	const uint8_t *at = rest->at;
 	for (size_t i = 0; i < count; i++) {
 		if (!(present.at[i / 8] >> i % 8 & 1)) {
@@ -158,7 +158,7 @@ static enum rc read_some(const struct binlog_table *table, struct slice present,
 static enum rc read_all(const struct binlog_table *table, const uint8_t *nulls, struct reader *rest,
 	struct slice *spans)
 {
-	size_t count = table->table->column_count;
+	size_t count = table->column_count;
 	const uint8_t *at = rest->at;
 	for (size_t i = 0; i < count; i++) {
 		if (nulls[i / 8] >> i % 8 & 1)
@@ -173,7 +173,7 @@ static enum rc read_all(const struct binlog_table *table, const uint8_t *nulls, 
 enum rc binlog_image_read(const struct binlog_table *table, struct slice present,
 	struct reader *rest, struct slice *spans)
 {
-	size_t count = table->table->column_count;
+	size_t count = table->column_count;
 	if (present.len != (count + 7) / 8)
 		return RC_CORRUPT;
 	size_t set = count_present(present, count);

@@ -21,6 +21,7 @@ struct build {
 	const struct schema_table *schema; /* or NULL */
 	bool is_mariadb;
 	struct map_facts facts;
+	bool is_full; /* the map tells all but what is JSON; of the schema only that is read */
 	struct binlog_column *columns;
 	struct event_column_spec *specs;
 	struct buf *types; /* a text a column, what specs[].type points into */
@@ -31,12 +32,25 @@ struct build {
 struct column {
 	size_t index;
 	struct column_fact *fact;
-	const struct schema_column *schema; /* or NULL */
+	const struct schema_column *schema; /* to be compared with, or NULL */
 	const struct charset *charset;      /* NULL for types without */
 	bool is_json;
 	struct member_list members;
 	struct binlog_column *out;
 };
+
+/* MariaDB's JSON is a LONGTEXT in utf8mb4_bin with a check, which a map does not tell. */
+static bool may_be_json(const struct column_fact *fact)
+{
+	return fact->type == COLUMN_BLOB && fact->length == 4 &&
+		fact->collation == COLLATION_UTF8MB4_BIN;
+}
+
+/* Whether the map tells all but that. */
+static bool is_enough(const struct map_facts *facts)
+{
+	return facts->has_names && !facts->other_signs;
+}
 
 enum binlog_need binlog_table_need(const struct binlog_table_map *map, bool is_mariadb)
 {
@@ -45,25 +59,37 @@ enum binlog_need binlog_table_need(const struct binlog_table_map *map, bool is_m
 		return BINLOG_NEEDS_NOTHING; /* building it says what is wrong */
 	enum binlog_need need = BINLOG_NEEDS_NOTHING;
 	for (size_t i = 0; is_mariadb && i < facts.count; i++) {
-		const struct column_fact *fact = &facts.columns[i];
-		if (fact->type == COLUMN_BLOB && fact->length == 4 &&
-			fact->collation == COLLATION_UTF8MB4_BIN)
+		if (may_be_json(&facts.columns[i]))
 			need = BINLOG_NEEDS_JSON;
 	}
-	if (!facts.has_names || facts.other_signs)
+	if (!is_enough(&facts))
 		need = BINLOG_NEEDS_NAMES;
 	map_facts_release(&facts);
 	return need;
 }
 
+enum rc binlog_table_json_candidates(const struct binlog_table_map *map,
+	enum rc (*each)(void *context, struct slice name), void *context)
+{
+	struct map_facts facts;
+	enum rc rc = map_facts_read(map, true, &facts, NULL);
+	if (rc != RC_OK)
+		return rc;
+	for (size_t i = 0; rc == RC_OK && i < facts.count; i++) {
+		if (may_be_json(&facts.columns[i]))
+			rc = each(context, facts.columns[i].name);
+	}
+	map_facts_release(&facts);
+	return rc;
+}
+
 /* ---- faults ---- */
 
-/* Sets "table db.t, column 3 (name): WHAT", and the way out. */
+/* Sets "column 3 (name): WHAT", and the way out. Who calls us names the table. */
 static enum rc column_fault(const struct build *build, const struct column *column, enum rc rc,
 	const char *what, struct fault *fault)
 {
-	fault_set(fault, rc, "table %.*s.%.*s, column %zu (%.*s): %s",
-		SLICE_ARGS(build->map->database), SLICE_ARGS(build->map->name), column->index + 1,
+	fault_set(fault, rc, "column %zu (%.*s): %s", column->index + 1,
 		SLICE_ARGS(column->fact->name), what);
 	if (rc == RC_UNSUPPORTED)
 		fault_hint(fault,
@@ -165,15 +191,34 @@ static enum rc resolve_sign(const struct build *build, struct column *column)
 	return RC_OK;
 }
 
-static void resolve_json(const struct build *build, struct column *column)
+static const struct schema_column *find_named(const struct schema_table *schema, struct slice name)
+{
+	for (size_t i = 0; schema && i < schema->column_count; i++) {
+		if (slice_equal(slice_text(schema->columns[i].name), name))
+			return &schema->columns[i];
+	}
+	return NULL;
+}
+
+static enum rc resolve_json(const struct build *build, struct column *column)
 {
 	const struct column_fact *fact = column->fact;
-	if (build->is_mariadb)
-		column->is_json = column->schema && column->schema->is_json &&
-			fact->type == COLUMN_BLOB && fact->length == 4 &&
-			column->charset->text == BINLOG_TEXT_UTF8;
-	else
+	if (!build->is_mariadb) {
 		column->is_json = fact->type == COLUMN_JSON;
+		return RC_OK;
+	}
+	bool is_text = fact->type == COLUMN_BLOB && fact->length == 4 &&
+		column->charset->text == BINLOG_TEXT_UTF8;
+	const struct schema_column *schema = column->schema;
+	if (build->is_full) {
+		is_text = may_be_json(fact);
+		schema = find_named(build->schema, fact->name);
+	}
+	column->is_json = is_text && schema && schema->is_json;
+	if (is_text && !schema)
+		return column_fault(build, column, RC_SCHEMA,
+			"the schema does not tell whether it is JSON", build->fault);
+	return RC_OK;
 }
 
 /* Information schemas replace what is outside of the basic plane in members by a question mark. */
@@ -300,9 +345,16 @@ static uint16_t fixed_length(const struct column_fact *fact)
 
 static uint8_t length_prefix(const struct column_fact *fact)
 {
-	if (fact->type == COLUMN_BLOB || fact->type == COLUMN_JSON)
+	switch (fact->type) {
+	case COLUMN_BLOB:
+	case COLUMN_BLOB_COMPRESSED:
+	case COLUMN_JSON:
+	case COLUMN_GEOMETRY:
+	case COLUMN_VECTOR:
 		return (uint8_t)fact->length;
-	return fact->length > 255 ? 2 : 1;
+	default:
+		return fact->length > 255 ? 2 : 1;
+	}
 }
 
 /* Members as ready JSON strings, in one block that begins with the first. */
@@ -337,7 +389,7 @@ static void fill_column(const struct column *column)
 	out->length = fixed_length(fact);
 	if (out->length == 0)
 		out->prefix = length_prefix(fact);
-	if (fact->type == COLUMN_STRING && out->text == BINLOG_TEXT_BINARY)
+	if (fact->type == COLUMN_STRING && column->charset && out->text == BINLOG_TEXT_BINARY)
 		out->pad = fact->length;
 	if (column->members.count > 0)
 		fill_members(&column->members, out);
@@ -354,8 +406,9 @@ static enum rc build_column(struct build *build, struct column *column)
 		rc = resolve_sign(build, column);
 	if (rc != RC_OK)
 		return rc;
-	resolve_json(build, column);
-	rc = check_type(build, column);
+	rc = resolve_json(build, column);
+	if (rc == RC_OK)
+		rc = check_type(build, column);
 	if (rc == RC_OK)
 		rc = resolve_members(build, column);
 	if (rc != RC_OK)
@@ -378,7 +431,7 @@ static enum rc build_columns(struct build *build)
 		build->types[i] = buf_of(TYPE_TEXT_MAX);
 		struct column column = {.index = i,
 			.fact = &build->facts.columns[i],
-			.schema = build->schema ? &build->schema->columns[i] : NULL,
+			.schema = build->is_full ? NULL : &build->schema->columns[i],
 			.out = &build->columns[i]};
 		rc = build_column(build, &column);
 		member_list_release(&column.members);
@@ -389,16 +442,11 @@ static enum rc build_columns(struct build *build)
 /* ---- the table ---- */
 
 /* Where signedness can be read in two ways, the schema decides. */
-static enum rc choose_signs(struct build *build)
+static void choose_signs(struct build *build)
 {
 	struct map_facts *facts = &build->facts;
 	if (!facts->other_signs)
-		return RC_OK;
-	if (!build->schema)
-		return fault_set(build->fault, RC_SCHEMA,
-			"the signedness of the columns of %.*s.%.*s can be read in two ways, and "
-			"there is no schema that decides",
-			SLICE_ARGS(build->map->database), SLICE_ARGS(build->map->name));
+		return;
 	bool fits = true;
 	for (size_t i = 0; i < facts->count; i++) {
 		bool is_unsigned = column_type_is_unsigned(build->schema->columns[i].type);
@@ -408,25 +456,19 @@ static enum rc choose_signs(struct build *build)
 	}
 	for (size_t i = 0; !fits && i < facts->count; i++)
 		facts->columns[i].sign = facts->other_signs[i];
-	return RC_OK;
 }
 
 static enum rc check_schema(const struct build *build)
 {
 	size_t count = build->facts.count;
-	if (build->schema && build->schema->column_count == count)
-		return RC_OK;
-	if (!build->schema && build->facts.has_names)
+	if (build->is_full || (build->schema && build->schema->column_count == count))
 		return RC_OK;
 	if (build->schema)
-		fault_set(build->fault, RC_SCHEMA,
-			"table %.*s.%.*s has %zu columns in the schema, %zu in the binlog",
-			SLICE_ARGS(build->map->database), SLICE_ARGS(build->map->name),
+		fault_set(build->fault, RC_SCHEMA, "the schema has %zu columns, the binlog %zu",
 			build->schema->column_count, count);
 	else
 		fault_set(build->fault, RC_SCHEMA,
-			"the binlog does not tell the names of the columns of %.*s.%.*s",
-			SLICE_ARGS(build->map->database), SLICE_ARGS(build->map->name));
+			"the binlog does not tell all of its columns, and there is no schema");
 	fault_hint(build->fault,
 		"set binlog_row_metadata=FULL on the source and start from where "
 		"it is set, or from now");
@@ -503,10 +545,10 @@ static enum rc build_table(struct build *build, struct binlog_table **ret_table)
 	uint16_t key[COLUMNS_MAX] = {0};
 	size_t key_count = 0;
 	enum rc rc = check_schema(build);
-	if (rc == RC_OK)
-		rc = choose_signs(build);
-	if (rc == RC_OK)
-		rc = build_columns(build);
+	if (rc != RC_OK)
+		return rc;
+	choose_signs(build);
+	rc = build_columns(build);
 	if (rc != RC_OK)
 		return rc;
 	if (build->facts.has_names) {
@@ -524,6 +566,7 @@ static enum rc build_table(struct build *build, struct binlog_table **ret_table)
 	struct binlog_table *table = mem_new(1, sizeof *table);
 	table->table = events;
 	table->columns = build->columns;
+	table->column_count = build->facts.count;
 	table->fixed_room = room_of(events, build->columns);
 	build->columns = NULL;
 	*ret_table = table;
@@ -536,12 +579,10 @@ enum rc binlog_table_build(const struct binlog_table_map *map, bool is_mariadb,
 	struct build build = {
 		.map = map, .schema = schema, .is_mariadb = is_mariadb, .fault = fault};
 	enum rc rc = map_facts_read(map, is_mariadb, &build.facts, fault);
-	if (rc != RC_OK) {
-		fault_context(
-			fault, "table %.*s.%.*s", SLICE_ARGS(map->database), SLICE_ARGS(map->name));
+	if (rc != RC_OK)
 		return rc;
-	}
 	size_t count = build.facts.count;
+	build.is_full = is_enough(&build.facts);
 	build.columns = mem_new(count, sizeof *build.columns);
 	build.specs = mem_new(count, sizeof *build.specs);
 	build.types = mem_new(count, sizeof *build.types);
@@ -555,11 +596,30 @@ enum rc binlog_table_build(const struct binlog_table_map *map, bool is_mariadb,
 	return rc;
 }
 
+enum rc binlog_table_shape(
+	const struct binlog_table_map *map, struct binlog_table **ret_table, struct fault *fault)
+{
+	struct map_facts facts;
+	enum rc rc = map_types_read(map, &facts, fault);
+	if (rc != RC_OK)
+		return rc;
+	struct binlog_table *table = mem_new(1, sizeof *table);
+	table->columns = mem_new(facts.count, sizeof *table->columns);
+	table->column_count = facts.count;
+	for (size_t i = 0; i < facts.count; i++) {
+		struct column column = {.fact = &facts.columns[i], .out = &table->columns[i]};
+		fill_column(&column);
+	}
+	map_facts_release(&facts);
+	*ret_table = table;
+	return RC_OK;
+}
+
 void binlog_table_free(struct binlog_table *table)
 {
 	if (!table)
 		return;
-	free_columns(table->columns, table->table->column_count);
+	free_columns(table->columns, table->column_count);
 	event_table_free(table->table);
 	mem_free(table);
 }

@@ -366,27 +366,45 @@ static bool take_optional(
 	return ok;
 }
 
-enum rc map_facts_read(const struct binlog_table_map *map, bool is_mariadb,
-	struct map_facts *ret_facts, struct fault *fault)
+static enum rc read_facts(const struct binlog_table_map *map, bool is_mariadb,
+	struct map_facts *facts, struct fault *fault)
 {
 	struct slice fields[OPTIONAL_COUNT] = {{0}};
 	if (!split_optional(map->optional, fields))
 		return fault_set(fault, RC_CORRUPT, "the optional metadata of a table map is cut");
-	struct map_facts facts = {.count = map->column_count};
-	facts.columns = mem_new(facts.count, sizeof *facts.columns);
-	enum rc rc = RC_OK;
-	if (fields[OPTIONAL_NAMES].at && !take_names(&facts, fields[OPTIONAL_NAMES]))
-		rc = fault_set(fault, RC_CORRUPT, "the column names of a table map are broken");
-	if (rc == RC_OK)
-		rc = read_types(map, &facts, fault);
-	if (rc == RC_OK && !take_optional(&facts, fields, is_mariadb))
+	if (fields[OPTIONAL_NAMES].at && !take_names(facts, fields[OPTIONAL_NAMES]))
+		return fault_set(fault, RC_CORRUPT, "the column names of a table map are broken");
+	enum rc rc = read_types(map, facts, fault);
+	if (rc == RC_OK && !take_optional(facts, fields, is_mariadb))
 		rc = fault_set(fault, RC_CORRUPT,
 			"the optional metadata of a table map does not fit its columns");
-	if (rc == RC_OK)
-		*ret_facts = facts;
-	else
-		map_facts_release(&facts);
 	return rc;
+}
+
+/* Hands the facts out, or releases them. */
+static enum rc finish(struct map_facts *facts, enum rc rc, struct map_facts *ret_facts)
+{
+	if (rc == RC_OK)
+		*ret_facts = *facts;
+	else
+		map_facts_release(facts);
+	return rc;
+}
+
+enum rc map_facts_read(const struct binlog_table_map *map, bool is_mariadb,
+	struct map_facts *ret_facts, struct fault *fault)
+{
+	struct map_facts facts = {.count = map->column_count};
+	facts.columns = mem_new(facts.count, sizeof *facts.columns);
+	return finish(&facts, read_facts(map, is_mariadb, &facts, fault), ret_facts);
+}
+
+enum rc map_types_read(
+	const struct binlog_table_map *map, struct map_facts *ret_facts, struct fault *fault)
+{
+	struct map_facts facts = {.count = map->column_count};
+	facts.columns = mem_new(facts.count, sizeof *facts.columns);
+	return finish(&facts, read_types(map, &facts, fault), ret_facts);
 }
 
 void map_facts_release(struct map_facts *facts)

@@ -9,7 +9,7 @@ Runs CORPUS.sql on the server (which must run on this machine: its binlog file i
   CORPUS.expected         what the tables are, and their rows in the format `millstream`: read with SELECT, by this script alone; of
                           long lines the start and the SHA-256. Every server must give the same
 where NAME is SERVER-..., such as mysql9-full. The lines of the corpus `images` come from the programs $MYSQLBINLOG and
-$MARIADB_BINLOG instead, and are in NAME.expected.
+$MARIADB_BINLOG instead, and are in NAME.expected; those of `statements` (what each does) are written by hand.
 The captures of the folder are listed in captures.tsv; `regenerate.py all MARIADB10 MARIADB11 MYSQL80 MYSQL9` (ports on
 127.0.0.1) makes them all."""
 import base64, hashlib, json, os, re, shutil, struct, subprocess, sys
@@ -179,9 +179,12 @@ def capture(name, corpus, host, port, metadata, image="FULL"):
         cursor.execute(statement)
     cursor.execute("show binary logs")
     file = sorted(row[0] for row in cursor.fetchall())[-1]
+    encoding = "utf8"
     for statement in ["set sql_mode='', time_zone='+00:00'", f"set session binlog_row_image={image}",
             f"create database {DATABASE} default character set utf8mb4", f"use {DATABASE}"] + statements(corpus, "mariadb" if mariadb else "mysql"):
-        cursor.execute(statement)
+        if statement.startswith("set names"):
+            encoding = statement.split()[-1].replace("utf8mb4", "utf8")
+        cursor.connection.query(statement.encode(encoding))
     tables = read_schema(cursor, mariadb)
     reading = pymysql.connect(**connect, database=DATABASE, conv={}, use_unicode=False, init_command="set time_zone='+00:00'").cursor()
     expected = []
@@ -195,6 +198,9 @@ def capture(name, corpus, host, port, metadata, image="FULL"):
     cursor.execute("flush binary logs")
     cursor.execute("select @@log_bin_basename")
     shutil.copyfile(os.path.dirname(cursor.fetchone()[0]) + "/" + file, f"{HERE}/{name}.binlog")
+    cursor.execute(f"drop database {DATABASE}")
+    if corpus == "statements":
+        return
     both = f"{HERE}/{name.split('-')[0]}-{corpus}"
     with open(f"{both}.schema", "w", encoding="utf8") as out:
         for table, columns in sorted(tables.items()):
@@ -209,7 +215,6 @@ def capture(name, corpus, host, port, metadata, image="FULL"):
         open(path + ".new", "w", encoding="utf8").write(text)
         sys.exit(f"{path} is not what this server says, see {path}.new")
     open(path, "w", encoding="utf8").write(text)
-    cursor.execute(f"drop database {DATABASE}")
 
 
 def main(args):

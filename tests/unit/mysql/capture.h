@@ -37,7 +37,11 @@ static inline struct capture capture_open(const char *name)
 	char file[200];
 	snprintf(file, sizeof file, "%s.binlog", name);
 	capture.bytes = capture_read_file(file, &capture.len);
-	assert_true(capture.len > 4 && memcmp(capture.bytes, "\xfe" "bin", 4) == 0);
+	assert_true(capture.len > 4 &&
+		memcmp(capture.bytes,
+			"\xfe"
+			"bin",
+			4) == 0);
 	capture.at = 4;
 	return capture;
 }
