@@ -186,8 +186,8 @@ struct binlog_start {
 	uint32_t replica_id;  /* the server ends an older dump of the same id: RC_CONFLICT there */
 	int64_t heartbeat_us; /* 0: none are sent, and none missed */
 	bool annotate;        /* MariaDB: send annotate events */
-	bool end;             /* RC_END at the end of the binlog instead of waiting for more. A
-				 server that shuts down looks the same: compare the place */
+	bool end;             /* RC_END at the end of the binlog instead of waiting for more. By
+				 GTID a server that shuts down looks the same: compare the place */
 	size_t event_max;     /* larger events are RC_LIMIT */
 	const atomic_bool *stop; /* RC_STOPPED within 100 ms after it became true */
 };
@@ -346,8 +346,8 @@ struct binlog_rows {
 	struct reader rest;                  /* the row images */
 };
 /* Row events v1 and v2, not compressed ones. v2 extra data is stepped over. An event holds at least
- * one row: read images until `rest` is empty, but always one (do ... while). One without columns has
- * no bytes: MySQL logs INSERT ... VALUES () so where binlog_row_image is MINIMAL. */
+ * one row: read images until `rest` is empty, but always one (do ... while). One without columns
+ * has no bytes: MySQL logs INSERT ... VALUES () so where binlog_row_image is MINIMAL. */
 MUST_USE enum rc binlog_rows_read(const struct binlog_event *event,
 	const struct binlog_format *format, struct binlog_rows *ret_rows);
 

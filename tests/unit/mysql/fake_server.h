@@ -7,8 +7,11 @@
 #define TESTS_MYSQL_FAKE_SERVER_H
 
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#include "unit.h"
 
 #include "base/buf.h"
 #include "base/checksum.h"
