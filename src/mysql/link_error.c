@@ -36,6 +36,7 @@ static const struct known_error known_errors[] = {
 	{1226, RC_UNREACHABLE, "a limit of the account (MAX_USER_CONNECTIONS, MAX_CONNECTIONS_PER_HOUR ...) is reached"},
 	{1227, RC_PRIVILEGE, ""},
 	{1251, RC_DENIED, "the account uses a way to log in that is too old: ALTER USER ... IDENTIFIED BY"},
+	{1317, RC_UNREACHABLE, ""}, /* somebody killed the statement, or the dump */
 	{1370, RC_PRIVILEGE, ""},
 	{1381, RC_UNFIT, "switch the binary log on: log_bin=binlog and server_id=1 under [mysqld] in my.cnf, then restart the server"},
 	{1524, RC_DENIED, "the account's authentication plugin is not loaded in the server"},

@@ -91,7 +91,7 @@ static enum rc open_it(struct fixture *fixture)
 static void expect(struct fixture *fixture, unsigned type, const char *file, uint64_t pos,
 	uint64_t next_pos, bool artificial)
 {
-	struct binlog_event event;
+	struct binlog_event event = {0};
 	enum rc rc = binlog_next(fixture->binlog, &event, &fixture->fault);
 	if (rc != RC_OK)
 		fail_msg("%s: %s", rc_name(rc), fixture->fault.text);
@@ -104,7 +104,7 @@ static void expect(struct fixture *fixture, unsigned type, const char *file, uin
 
 static void expect_fault(struct fixture *fixture, enum rc rc, const char *text)
 {
-	struct binlog_event event;
+	struct binlog_event event = {0};
 	for (int i = 0; i < 2; i++) { /* it stays so */
 		assert_int_equal(binlog_next(fixture->binlog, &event, &fixture->fault), rc);
 		if (!strstr(fixture->fault.text, text))
@@ -147,7 +147,7 @@ static void positions_are_those_of_the_file(void **state)
 static void a_body_is_what_lies_between_header_and_checksum(void **state)
 {
 	struct fixture *f = *state;
-	struct binlog_event event;
+	struct binlog_event event = {0};
 	put_artificial_rotation(f, 100, "binlog.000007");
 	put(f, BINLOG_QUERY, 100 + 27, SLICE("body"));
 	f->start.pos = 100;
@@ -267,7 +267,7 @@ static void annotations_come_when_wanted(void **state)
 static void no_flipped_bit_goes_unnoticed(void **state)
 {
 	struct fixture *f = *state;
-	struct binlog_event event;
+	struct binlog_event event = {0};
 	put_artificial_rotation(f, 4, "binlog.000007");
 	size_t format_at = f->fake.dump.len;
 	put(f, BINLOG_FORMAT_DESCRIPTION, 4 + size_of(fake_format(true)), fake_format(true));
@@ -509,7 +509,7 @@ static void stop_is_seen_within_a_tenth_of_a_second(void **state)
 static void a_cut_anywhere_is_unreachable(void **state)
 {
 	struct fixture *f = *state;
-	struct binlog_event event;
+	struct binlog_event event = {0};
 	struct link *link;
 	put_artificial_rotation(f, 4, "binlog.000007");
 	put(f, BINLOG_FORMAT_DESCRIPTION, 4 + size_of(fake_format(true)), fake_format(true));
