@@ -326,12 +326,13 @@ enum rc resume_prepare(struct capture *capture, struct link *link, struct binlog
 		rc = check_server(&capture->server, fault);
 	buf_reset(gtids);
 	if (rc == RC_OK)
-		rc = mysql_server_end(link, &capture->server, end.file, &end.pos, gtids, fault);
+		rc = mysql_server_binlog_end(
+			link, &capture->server, end.file, &end.pos, gtids, fault);
 	if (rc != RC_OK)
 		return rc;
 	if (capture->options.until_end && !capture->target.file[0])
 		capture->target = end;
-	capture->tables.is_mariadb = capture->server.is_mariadb;
+	capture->plans.is_mariadb = capture->server.is_mariadb;
 	capture->schemas.server = &capture->server;
 	if (!capture->writer.position.server[0])
 		rc = start_stream(capture, link, &end, buf_as_slice(gtids), fault);

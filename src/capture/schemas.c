@@ -90,14 +90,15 @@ static enum rc read_once(struct schemas *schemas, struct link *link,
 	struct place before, after;
 	struct buf gtids = buf_of(LOG_BATCH_MAX);
 	struct schema_table *schema = NULL;
-	enum rc rc =
-		mysql_server_end(link, schemas->server, before.file, &before.pos, &gtids, fault);
+	enum rc rc = mysql_server_binlog_end(
+		link, schemas->server, before.file, &before.pos, &gtids, fault);
 	if (rc == RC_OK)
 		rc = schema_read(link, schemas->server, map->database, map->name, &schema, fault);
 	if (rc == RC_NOT_FOUND)
 		rc = RC_OK; /* dropped or renamed since: reading ahead will find it */
 	if (rc == RC_OK)
-		rc = mysql_server_end(link, schemas->server, after.file, &after.pos, &gtids, fault);
+		rc = mysql_server_binlog_end(
+			link, schemas->server, after.file, &after.pos, &gtids, fault);
 	buf_release(&gtids);
 	if (rc == RC_OK)
 		rc = ahead_read(schemas->ahead, at, &after, fault);
