@@ -9,7 +9,8 @@ Runs CORPUS.sql on the server (which must run on this machine: its binlog file i
   CORPUS.expected         what the tables are, and their rows in the format `millstream`: read with SELECT, by this script alone; of
                           long lines the start and the SHA-256. Every server must give the same
 where NAME is SERVER-..., such as mysql9-full. The lines of the corpus `images` come from the programs $MYSQLBINLOG and
-$MARIADB_BINLOG instead, and are in NAME.expected; those of `statements` (what each does) are written by hand.
+$MARIADB_BINLOG instead, and are in NAME.expected; those of `statements` (what each does) are written by hand,
+and `others` has none.
 The captures of the folder are listed in captures.tsv; `regenerate.py all MARIADB10 MARIADB11 MYSQL80 MYSQL9` (ports on
 127.0.0.1) makes them all."""
 import base64, hashlib, json, os, re, shutil, struct, subprocess, sys
@@ -175,6 +176,8 @@ def capture(name, corpus, host, port, metadata, image="FULL"):
     cursor = pymysql.connect(**connect).cursor()
     cursor.execute("select version()")
     mariadb = "MariaDB" in cursor.fetchone()[0]
+    cursor.execute("select @@global.binlog_row_metadata")
+    former = cursor.fetchone()[0]
     for statement in (f"drop database if exists {DATABASE}", "set global binlog_row_metadata=%s" % metadata, "flush binary logs"):
         cursor.execute(statement)
     cursor.execute("show binary logs")
@@ -192,13 +195,14 @@ def capture(name, corpus, host, port, metadata, image="FULL"):
         places = sorted((c["place"], c["name"]) for c in columns if c["place"])
         described = ",".join('"%s" %s%s' % (c["name"], normal_type(c), "" if c["nullable"] else " not null") for c in columns)
         expected.append(f"{table}\tcolumns\t{described} key {','.join(n for _, n in places)}")
-        for row in rows_of(reading, table, columns) if corpus != "images" else ():
+        for row in rows_of(reading, table, columns) if corpus not in ("images", "others") else ():
             cells = ",".join(json.dumps(c["name"], ensure_ascii=False) + ":" + spell(v, c) for c, v in zip(columns, row))
             expected.append(shorten(f"{table}\tc\t{{{cells}}}"))
     cursor.execute("flush binary logs")
     cursor.execute("select @@log_bin_basename")
     shutil.copyfile(os.path.dirname(cursor.fetchone()[0]) + "/" + file, f"{HERE}/{name}.binlog")
     cursor.execute(f"drop database {DATABASE}")
+    cursor.execute("set global binlog_row_metadata=%s" % former)
     if corpus == "statements":
         return
     both = f"{HERE}/{name.split('-')[0]}-{corpus}"
@@ -209,6 +213,8 @@ def capture(name, corpus, host, port, metadata, image="FULL"):
     if corpus == "images":
         program = os.environ.get("MARIADB_BINLOG", "mariadb-binlog") if mariadb else os.environ.get("MYSQLBINLOG", "mysqlbinlog")
         expected += read_with_program(program, f"{HERE}/{name}.binlog", tables)
+    if corpus == "others":
+        return
     text = "\n".join(expected) + "\n"
     path = f"{HERE}/{name if corpus == 'images' else corpus}.expected"
     if os.path.exists(path) and open(path, encoding="utf8").read() != text:
