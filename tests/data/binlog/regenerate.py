@@ -10,7 +10,7 @@ Runs CORPUS.sql on the server (which must run on this machine: its binlog file i
                           long lines the start and the SHA-256. Every server must give the same
 where NAME is SERVER-..., such as mysql9-full. The lines of the corpus `images` come from the programs $MYSQLBINLOG and
 $MARIADB_BINLOG instead, and are in NAME.expected; those of `statements` (what each does) are written by hand,
-and `others` has none.
+and so is mariadb10-old_times.expected, the only table of `others` that is decoded.
 The captures of the folder are listed in captures.tsv; `regenerate.py all MARIADB10 MARIADB11 MYSQL80 MYSQL9` (ports on
 127.0.0.1) makes them all."""
 import base64, hashlib, json, os, re, shutil, struct, subprocess, sys
