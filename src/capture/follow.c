@@ -183,12 +183,14 @@ static enum rc commit_inside(struct capture *capture, struct fault *fault)
 	return writer_commit(&capture->writer, fault);
 }
 
+/* The bits behind the last column mean nothing: MySQL sets them. */
 static bool is_full_image(struct slice present, size_t column_count)
 {
-	size_t count = 0;
-	for (size_t i = 0; i < present.len; i++)
-		count += (size_t)__builtin_popcount(present.at[i]);
-	return count == column_count;
+	for (size_t i = 0; i < column_count; i++) {
+		if (!(present.at[i / 8] >> (i % 8) & 1))
+			return false;
+	}
+	return true;
 }
 
 static enum rc check_captured(
@@ -252,7 +254,7 @@ static enum rc on_rows(
 	enum rc rc = binlog_rows_read(event, binlog_format(capture->binlog), &rows);
 	if (rc != RC_OK)
 		return fault_set(fault, rc, "the row event makes no sense");
-	const struct plan *plan = tables_find(&capture->tables, rows.table_id);
+	const struct plan *plan = plans_find(&capture->plans, rows.table_id);
 	if (!plan && reader_left(&rows.rest) == 0)
 		return RC_OK; /* ends a statement, and says nothing else */
 	if (!plan)
@@ -282,7 +284,7 @@ static enum rc on_table_map(
 	struct capture *capture, const struct binlog_event *event, struct fault *fault)
 {
 	struct plan *plan;
-	return tables_map(&capture->tables, event, &plan, fault);
+	return plans_map(&capture->plans, event, &plan, fault);
 }
 
 /* ---- statements ---- */

@@ -71,7 +71,7 @@ MUST_USE enum rc mysql_server_read(
 
 /* Where the binlog ends now, and (where it has GTIDs) the set that it holds: `gtids` is appended
  * to, in one line. RC_UNFIT: binlog off. RC_PRIVILEGE names the one that is missing. */
-MUST_USE enum rc mysql_server_end(struct link *link, const struct mysql_server *server,
+MUST_USE enum rc mysql_server_binlog_end(struct link *link, const struct mysql_server *server,
 	char ret_file[EVENT_FILE_MAX], uint64_t *ret_pos, struct buf *gtids, struct fault *fault);
 
 /* The binlog files there are, oldest first: name and size. */
