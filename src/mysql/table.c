@@ -105,7 +105,7 @@ static enum rc column_fault(const struct build *build, const struct column *colu
 
 static enum rc unsupported(const struct build *build, const struct column *column, const char *text)
 {
-	char what[160];
+	char what[320];
 	snprintf(what, sizeof what, "this version does not decode the %s", text);
 	return column_fault(build, column, RC_UNSUPPORTED, what, build->fault);
 }
