@@ -267,12 +267,10 @@ static enum rc look_at_tail(
 /* ---- cutting ---- */
 
 /* The space behind the cut is allocated again, as zeros; where there is none, the next batch begins
- * a new segment. */
+ * a new segment. Synced with all the rest at the end of recovery. */
 static enum rc cut(struct log *log, struct fault *fault)
 {
 	enum rc rc = disk_truncate(log->fd, log->path, log->offset, fault);
-	if (rc == RC_OK)
-		rc = disk_sync(log->fd, log->path, fault);
 	if (rc != RC_OK)
 		return rc;
 	rc = disk_allocate(log->fd, log->path, log->offset, log->size - log->offset, fault);

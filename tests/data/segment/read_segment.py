@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Reads the folder of a durable log, by docs/formats/segment.md alone.
 
 Nothing here comes from the C code: what this prints is compared with what the C code was told to
