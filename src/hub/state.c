@@ -74,9 +74,11 @@ static enum rc follow_control(struct map *schemas, struct slice line, struct fau
 			line.len > 200 ? 200 : (int)line.len, (const char *)line.at);
 	struct buf key = buf_of(KEY_BYTES);
 	schema_key(&view, &key);
+	/* a statement makes what was told before it unsure, until the columns are told again */
 	if (view.op == EVENT_SCHEMA && view.columns.len > 0)
 		mem_free(map_put(schemas, buf_as_slice(&key), mem_text_of(line.at, line.len)));
-	else if (view.op == EVENT_TRUNCATE && view.is_drop && view.table.len > 0)
+	else if (view.op == EVENT_SCHEMA ||
+		(view.op == EVENT_TRUNCATE && view.is_drop && view.table.len > 0))
 		mem_free(map_remove(schemas, buf_as_slice(&key)));
 	else if (view.op == EVENT_TRUNCATE && view.is_drop)
 		drop_database(schemas, view.database);
