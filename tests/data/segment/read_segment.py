@@ -112,21 +112,23 @@ def read_batch(data: bytes) -> dict:
         at += run["table_length"]
         run["stored"] = data[at:at + run["stored_length"]]
         at += run["stored_length"]
-    need(header + body == -(-at // 8) * 8 and not any(data[at:header + body]), "length of a body")
+    end = header + body
+    need(end == -(-at // 8) * 8 and not any(data[at:end]), "length of a body")
     return batch
 
 
 def payload(run: dict) -> bytes:
     raw = run["stored"]
     if run["codec"] == 1:
-        raw = subprocess.run(["zstd", "-dcq"], input=raw, stdout=subprocess.PIPE, check=True).stdout
+        unpacked = subprocess.run(["zstd", "-dcq"], input=raw, capture_output=True, check=True)
+        raw = unpacked.stdout
     need(len(raw) == run["raw_length"], "raw length of a run")
     return raw
 
 
 def show_runs(batch: dict):
-    need([run["shard"] for run in batch["runs"]] == sorted({run["shard"] for run in batch["runs"]}),
-         "order of the shards")
+    shards = [run["shard"] for run in batch["runs"]]
+    need(shards == sorted(set(shards)), "order of the shards")
     for run in batch["runs"]:
         raw, at = payload(run), 0
         for ordinal, length, key in Table(run["table"]).records(run):

@@ -617,41 +617,39 @@ static void give_up_damaged(const char *folder, const struct fault *fault)
 	assert_int_equal(system(command), 0);
 }
 
+static void damage_and_go_on(const char *copy, uint64_t place, bool has_tip, uint64_t next)
+{
+	const char *path = tool_segment(copy, address_segment(tip_of(copy)), ".seg");
+	struct tool_file file = tool_load(path);
+	file.bytes[place] ^= 1;
+	tool_store(path, file.bytes, file.len);
+	free(file.bytes);
+	if (!has_tip)
+		tool_store(tool_file_in(copy, "tip"), "", 0);
+	struct outcome outcome = open_once(copy);
+	if (outcome.rc == RC_CORRUPT) {
+		give_up_damaged(copy, &outcome.fault);
+		outcome = open_once(copy);
+	}
+	assert_int_equal(outcome.rc, RC_OK);
+	assert_true(outcome.next <= next && outcome.next > 1);
+	/* below the tip, opening need not have seen it; reading has */
+	if (place != SEGMENT_ALIGN + 5 || !has_tip)
+		check_is_sound(copy, 1, outcome.next);
+}
+
 static void the_documented_way_on_works(void **state)
 {
 	(void)state;
 	static const int groups[] = {1, 2, 3, 1, 4, 1, 5, 2, 2, 2, 2, 0};
 	char *folder = unit_folder(), *copy = mem_format("%s-copy", folder);
 	uint64_t next = write_groups(folder, groups, false);
-	uint32_t last = address_segment(tip_of(folder));
 	uint64_t tip = address_offset(tip_of(folder));
-	struct tool_file file = tool_load(tool_segment(folder, last, ".seg"));
 	uint64_t places[] = {0, 30, 500, SEGMENT_ALIGN + 5, tip + 9, tip + 300};
-	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-		for (int has_tip = 0; has_tip < 2; has_tip++) {
-			tool_copy_folder(folder, copy);
-			const char *path = tool_segment(copy, last, ".seg");
-			file.bytes[places[i]] ^= 1;
-			tool_store(path, file.bytes, file.len);
-			file.bytes[places[i]] ^= 1;
-			if (!has_tip)
-				assert_int_equal(
-					unlinkat(AT_FDCWD, tool_file_in(copy, "tip"), 0), 0);
-			struct outcome outcome = open_once(copy);
-			if (outcome.rc == RC_CORRUPT) {
-				if (!has_tip)
-					tool_store(tool_file_in(copy, "tip"), "", 0);
-				give_up_damaged(copy, &outcome.fault);
-				outcome = open_once(copy);
-			}
-			assert_int_equal(outcome.rc, RC_OK);
-			assert_true(outcome.next <= next && outcome.next > 1);
-			/* below the tip, opening need not have seen it; reading has */
-			if (places[i] != SEGMENT_ALIGN + 5 || !has_tip)
-				check_is_sound(copy, 1, outcome.next);
-		}
+	for (size_t i = 0; i < 2 * sizeof places / sizeof places[0]; i++) {
+		tool_copy_folder(folder, copy);
+		damage_and_go_on(copy, places[i / 2], i % 2, next);
 	}
-	free(file.bytes);
 	unit_folder_remove(strdup(copy));
 	mem_free(copy);
 	unit_folder_remove(folder);
