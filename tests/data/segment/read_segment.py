@@ -92,10 +92,10 @@ def read_head(data: bytes) -> dict:
 
 def read_batch(data: bytes) -> dict:
     need(data[:4] == b"MBAT", "magic of a batch")
-    batch = fields("IHHIIIIIIIQQQQqqQQ", data[4:], "crc", "version", "zero", "flags", "header_length",
-                   "body_length", "body_crc", "mark_length", "run_count", "previous", "address",
-                   "durable", "first_ordinal", "count", "stream_time_us", "arrival_us",
-                   "fingerprint", "generation")
+    batch = fields("IHHIIIIIIIQQQQqqQQ", data[4:], "crc", "version", "zero", "flags",
+                   "header_length", "body_length", "body_crc", "mark_length", "run_count",
+                   "previous", "address", "durable", "first_ordinal", "count", "stream_time_us",
+                   "arrival_us", "fingerprint", "generation")
     header, body = batch["header_length"], batch["body_length"]
     need(batch["version"] == 1 and batch["zero"] == 0, "version of a batch")
     need(batch["crc"] == crc32c(data[8:header]), "checksum of a header")

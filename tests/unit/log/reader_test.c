@@ -18,6 +18,14 @@ static void a_folder_without_a_log_is_told(void **state)
 	assert_int_equal(log_reader_open(folder, &reader, &fault), RC_NOT_FOUND);
 	assert_non_null(strstr(fault.text, folder));
 	assert_int_equal(log_reader_open("/nowhere/at all", &reader, &fault), RC_NOT_FOUND);
+	struct log *log = tool_open(folder, 4096);
+	(void)tool_write(&plan, log, 1, 5, 1);
+	log_close(log);
+	assert_int_equal(unlink(tool_file_in(folder, "tip")), 0);
+	assert_int_equal(log_reader_open(folder, &reader, &fault), RC_NOT_FOUND);
+	assert_non_null(strstr(fault.hint, "made again"));
+	log_close(tool_open(folder, 4096));
+	assert_int_equal(tool_read_all(&plan, folder, 1), 6);
 	unit_folder_remove(folder);
 }
 
