@@ -162,33 +162,51 @@ static inline uint64_t random_below(uint64_t limit)
 	return test_random % limit;
 }
 
-/* One event's line: text that compresses about as rows do. */
-static inline size_t put_event(char *line, uint64_t ordinal, int table, size_t text_len)
+/* Text that compresses about as rows do, cut from one long text. */
+static inline const char *some_text(size_t len)
 {
+	enum { POOL = 4 << 20 };
+	static char pool[POOL + 64];
 	static const char *const words[] = {
 		"red ", "bicycle ", "nearly ", "new ", "price ", "city "};
+	for (size_t done = pool[0] ? POOL : 0; done < POOL;)
+		done += (size_t)sprintf(pool + done, "%s%llx", words[random_below(6)],
+			(unsigned long long)random_below(4096));
+	assert_true(len < POOL);
+	return pool + random_below(POOL - len);
+}
+
+/* One event's line. */
+static inline size_t put_event(char *line, uint64_t ordinal, int table, size_t text_len)
+{
 	int len = sprintf(line,
 		"{\"op\":\"c\",\"db\":\"shop\",\"table\":\"t%d\",\"ts\":\"2026-11-25T07:34:00Z\","
 		"\"pos\":{\"file\":\"b.1\",\"pos\":4,\"row\":0},\"ord\":%llu,\"key\":{\"id\":%llu},"
 		"\"after\":{\"id\":%llu,\"text\":\"",
 		table, (unsigned long long)ordinal, (unsigned long long)ordinal,
 		(unsigned long long)ordinal);
-	for (size_t done = 0; done < text_len;) {
-		const char *word = words[random_below(6)];
-		len += sprintf(line + len, "%s%llx", word, (unsigned long long)random_below(4096));
-		done += strlen(word) + 3;
-	}
+	memcpy(line + len, some_text(text_len), text_len);
+	len += (int)text_len;
 	return (size_t)(len + sprintf(line + len, "\"}}\n"));
 }
 
-static inline void keep_wanted(uint32_t shard, const char *line, size_t len)
+/* The lines of the open batch, by shard. */
+static struct buf test_wanted[256];
+
+static inline void keep_wanted(void)
 {
-	char path[300];
-	snprintf(path, sizeof path, "%s/wanted/%u", test_folder, shard);
-	FILE *file = fopen(path, "a");
-	assert_non_null(file);
-	assert_int_equal(fwrite(line, 1, len, file), len);
-	assert_int_equal(fclose(file), 0);
+	for (uint32_t i = 0; i < test_shards; i++) {
+		if (test_wanted[i].len == 0)
+			continue;
+		char path[300];
+		snprintf(path, sizeof path, "%s/wanted/%u", test_folder, i);
+		FILE *file = fopen(path, "a");
+		assert_non_null(file);
+		assert_int_equal(
+			fwrite(test_wanted[i].at, 1, test_wanted[i].len, file), test_wanted[i].len);
+		assert_int_equal(fclose(file), 0);
+		buf_release(&test_wanted[i]);
+	}
 }
 
 static inline void add_record(struct log_batch *batch, uint32_t shard, uint64_t ordinal,
@@ -199,7 +217,8 @@ static inline void add_record(struct log_batch *batch, uint32_t shard, uint64_t 
 	assert_non_null(at);
 	memcpy(at, line, len);
 	log_run_add(run, len, ordinal, slice_text(key));
-	keep_wanted(shard, line, len);
+	test_wanted[shard].max = 64 << 20;
+	buf_bytes(&test_wanted[shard], line, len);
 }
 
 static inline struct log_batch *begin_batch(void)
@@ -222,6 +241,7 @@ static inline void commit_batch(struct log_batch *batch, uint64_t first)
 		.position = &position,
 	};
 	struct fault fault = {.text = ""};
+	keep_wanted();
 	if (hub_batch_commit(test_hub, batch, &mark, &fault) != RC_OK ||
 		hub_flush(test_hub, &fault) != RC_OK)
 		fail_msg("%s", fault.text);
