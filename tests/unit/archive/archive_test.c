@@ -321,7 +321,7 @@ static void goes_on_at_every_boundary_in_either_format(void **state)
 		options.codec = random_below(2) ? PAST_ZSTD : PAST_GZIP;
 		run_until(&options, ends[i]);
 		if (i % 8 == 0)
-			assert_lines(true);
+			assert_beginnings();
 	}
 	assert_archived();
 	assert_true(count_objects() > 60);
@@ -382,7 +382,7 @@ static void skips_what_is_archived_in_the_middle_of_a_run(void **state)
 			0);
 		cut_stream("a", 500, 0, text_len);
 		archive_cut("b", round < 2 ? PAST_ZSTD : PAST_GZIP, 137);
-		assert_lines(true);
+		assert_beginnings();
 		archive_cut("a", round < 2 ? PAST_ZSTD : PAST_GZIP, 500);
 		assert_archived();
 	}
