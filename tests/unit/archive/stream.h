@@ -24,6 +24,7 @@ static enum log_codec test_codec;
 static uint64_t test_ordinal; /* the next one */
 static int64_t test_time_us;  /* stream time of the next batch */
 static uint64_t test_random;  /* state of the generator */
+static int64_t test_retention_us;
 static const char *test_data; /* folder of the hub */
 
 /* ---- clocks that a test moves ---- */
@@ -110,6 +111,7 @@ static int make_folder(void **state)
 	assert_int_equal(shell("mkdir data wanted"), 0);
 	test_data = "data";
 	test_skips_sleep = false;
+	test_retention_us = 1000LL * 86400 * 1000000;
 	test_shards = 1;
 	test_codec = LOG_ZSTD;
 	test_ordinal = 0;
@@ -131,7 +133,7 @@ static inline void open_stream(void)
 		.batch_size = 2 << 20,
 		.line_max = 8 << 20,
 		.segment_size = 4 << 20,
-		.retention_us = 1000LL * 86400 * 1000000,
+		.retention_us = test_retention_us,
 		.archived = true,
 		.stage = test_log_stage,
 	};
