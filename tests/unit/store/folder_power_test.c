@@ -329,6 +329,22 @@ static void nothing_half_is_seen_and_nothing_acknowledged_is_lost(void **state)
 	check_all_cuts();
 }
 
+/* Folders that another process made, and died before they were durable. */
+static void does_not_rely_on_folders_that_it_did_not_make(void **state)
+{
+	(void)state;
+	char command[300];
+	snprintf(command, sizeof command, "mkdir -p '%s/log/s/07' '%s/manifest/s'", place, place);
+	assert_int_equal(system(command), 0);
+	record();
+	struct store *store = opened();
+	assert_rc(put(store, "log/s/07/1", "first"));
+	assert_rc(store_replace(store, "manifest/s/07", SLICE("one"), NULL));
+	note(DONE, 0, "manifest/s/07");
+	store_close(store);
+	check_all_cuts();
+}
+
 /* A writer that dies right behind its link: who finds the object makes it durable. */
 static void what_is_settled_is_not_lost(void **state)
 {
@@ -383,6 +399,7 @@ static int remove_place(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(nothing_half_is_seen_and_nothing_acknowledged_is_lost),
+	TEST(does_not_rely_on_folders_that_it_did_not_make),
 	TEST(what_is_settled_is_not_lost),
 	TEST(a_deleted_object_never_comes_back_without_its_metadata),
 };
