@@ -74,9 +74,11 @@ static enum rc follow_control(struct map *schemas, struct slice line, struct fau
 			line.len > 200 ? 200 : (int)line.len, (const char *)line.at);
 	struct buf key = buf_of(KEY_BYTES);
 	schema_key(&view, &key);
+	/* a statement makes what was told before it unsure, until the columns are told again */
 	if (view.op == EVENT_SCHEMA && view.columns.len > 0)
 		mem_free(map_put(schemas, buf_as_slice(&key), mem_text_of(line.at, line.len)));
-	else if (view.op == EVENT_TRUNCATE && view.is_drop && view.table.len > 0)
+	else if (view.op == EVENT_SCHEMA ||
+		(view.op == EVENT_TRUNCATE && view.is_drop && view.table.len > 0))
 		mem_free(map_remove(schemas, buf_as_slice(&key)));
 	else if (view.op == EVENT_TRUNCATE && view.is_drop)
 		drop_database(schemas, view.database);
@@ -299,6 +301,12 @@ enum rc local_state_load(struct local_state *state, struct log *log, struct faul
 	if (end->is_empty)
 		return RC_OK;
 	enum rc rc = log_replay_last_segment(log, load_head, load_batch, state, fault);
+	/* a new segment may be empty still: its head has the set and the schemas, the position is
+	 * the last batch's */
+	if (rc == RC_OK && follow_mark(state, buf_as_slice(&end->mark)) != RC_OK)
+		rc = fault_set(fault, RC_CORRUPT,
+			"the last batch in '%s' ends at a position that is not of this version",
+			state->folder);
 	state->hub.is_new = false;
 	state->hub.next_ordinal = end->next_ordinal;
 	state->hub.stream_time_us = end->stream_time_us;

@@ -71,7 +71,7 @@ MUST_USE enum rc mysql_server_read(
 
 /* Where the binlog ends now, and (where it has GTIDs) the set that it holds: `gtids` is appended
  * to, in one line. RC_UNFIT: binlog off. RC_PRIVILEGE names the one that is missing. */
-MUST_USE enum rc mysql_server_end(struct link *link, const struct mysql_server *server,
+MUST_USE enum rc mysql_server_binlog_end(struct link *link, const struct mysql_server *server,
 	char ret_file[EVENT_FILE_MAX], uint64_t *ret_pos, struct buf *gtids, struct fault *fault);
 
 /* The binlog files there are, oldest first: name and size. */
@@ -229,9 +229,14 @@ MUST_USE enum rc binlog_gtid_read(const struct binlog_event *event, struct binlo
 struct binlog_query {
 	struct slice database, sql;
 	uint16_t error;
+	uint16_t collation; /* its character set is the one that `sql` is written in; 0: not told */
 	bool ansi_quotes, no_backslash_escapes; /* of the statement's sql_mode */
 };
 MUST_USE enum rc binlog_query_read(struct slice body, struct binlog_query *ret_query);
+
+/* Appends the statement as UTF-8, whatever it was written in: utf8, latin1, or plain ASCII of any
+ * other character set. RC_UNSUPPORTED for other bytes, RC_LIMIT from `out`. */
+MUST_USE enum rc binlog_query_utf8(const struct binlog_query *query, struct buf *out);
 
 struct binlog_rotate {
 	uint64_t pos;
@@ -269,7 +274,8 @@ struct binlog_column {
 /* A captured table as its rows are read. Immutable once built. */
 struct binlog_table {
 	struct event_table *table;
-	struct binlog_column *columns; /* table->column_count */
+	struct binlog_column *columns;
+	size_t column_count;
 	size_t fixed_room; /* bytes that a row's values and labels take in a line at the most,
 			    * besides 6 times the row's own bytes and JSON_ESCAPE_ROOM a column */
 };
@@ -302,10 +308,21 @@ enum binlog_need {
 };
 enum binlog_need binlog_table_need(const struct binlog_table_map *map, bool is_mariadb);
 
-/* Builds a table from its map and (where needed, else NULL) its schema, which is checked against
- * the map: count, types, lengths, nullability, signedness. RC_SCHEMA: they contradict, or names are
- * missing (the fault names the column). RC_UNSUPPORTED: a type or character set that this version
- * does not decode. */
+/* MariaDB: calls `each` with the columns of a map that may hold JSON, until it answers other than
+ * RC_OK, which is then the result. */
+MUST_USE enum rc binlog_table_json_candidates(const struct binlog_table_map *map,
+	enum rc (*each)(void *context, struct slice name), void *context);
+
+/* What is needed to walk over the row images of a table whose changes nobody wants: lengths, no
+ * names (table->table is NULL). Never fails for a type that is known at all. */
+MUST_USE enum rc binlog_table_shape(
+	const struct binlog_table_map *map, struct binlog_table **ret_table, struct fault *fault);
+
+/* Builds a table from its map and (where needed, else NULL) its schema: for BINLOG_NEEDS_JSON one
+ * that lists at least the candidates, by name; for BINLOG_NEEDS_NAMES one that lists all columns,
+ * and is checked against the map: count, types, lengths, nullability, signedness. RC_SCHEMA: they
+ * contradict, or names are missing (the fault names the column). RC_UNSUPPORTED: a type or
+ * character set that this version does not decode. */
 MUST_USE enum rc binlog_table_build(const struct binlog_table_map *map, bool is_mariadb,
 	const struct schema_table *schema, struct binlog_table **ret_table, struct fault *fault);
 void binlog_table_free(struct binlog_table *table); /* accepts NULL */
@@ -322,7 +339,9 @@ struct binlog_rows {
 	struct slice present, present_after; /* a bit a column; present_after only for updates */
 	struct reader rest;                  /* the row images */
 };
-/* Row events v1 and v2, not compressed ones. v2 extra data is stepped over. */
+/* Row events v1 and v2, not compressed ones. v2 extra data is stepped over. An event holds at least
+ * one row: read images until `rest` is empty, but always one (do ... while). One without columns has
+ * no bytes: MySQL logs INSERT ... VALUES () so where binlog_row_image is MINIMAL. */
 MUST_USE enum rc binlog_rows_read(const struct binlog_event *event,
 	const struct binlog_format *format, struct binlog_rows *ret_rows);
 
