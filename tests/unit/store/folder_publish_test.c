@@ -6,7 +6,7 @@
  * of the recorded calls is cut, with many choices of what survives. */
 #include "unit.h"
 
-#include "store/folder.c"
+#include "store/folder_publish.c"
 
 enum kind { BIND, UNBIND, WRITE, SYNC, SYNC_FOLDER, DONE };
 
