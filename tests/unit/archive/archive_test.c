@@ -545,6 +545,19 @@ static void refuses_events_of_another_format(void **state)
 	assert_non_null(strstr(fault.text, "ordinal 0 in shard 0"));
 }
 
+static void refuses_events_without_lines(void **state)
+{
+	(void)state;
+	open_stream();
+	struct log_batch *batch = begin_batch();
+	add_record(batch, 0, 0, "", 0, "shop.t1|0");
+	test_ordinal = 1;
+	commit_batch(batch, 0);
+	struct archive_options options = archive_options();
+	struct fault fault;
+	assert_int_equal(failure_of(&options, &fault), RC_CORRUPT);
+}
+
 static void refuses_what_lies_in_its_place(void **state)
 {
 	(void)state;
@@ -587,6 +600,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(refuses_an_archive_that_is_ahead_of_the_stream),
 	TEST(refuses_to_leave_out_what_the_stream_has_dropped),
 	TEST(refuses_events_of_another_format),
+	TEST(refuses_events_without_lines),
 	TEST(refuses_what_lies_in_its_place),
 };
 UNIT_MAIN(tests)
