@@ -252,6 +252,25 @@ static void an_object_ends_when_the_clock_passes_its_hour(void **state)
 	assert_int_equal(shell_number("ls store/log/changes/2026/11/25/07/*.zst | wc -l"), 2);
 }
 
+static void an_object_ends_when_the_stream_is_full(void **state)
+{
+	(void)state;
+	test_ahead_us = test_hour_us + 60000000 - test_real_clock->wall_us();
+	test_retention_size = 6 << 20;
+	test_codec = LOG_PLAIN;
+	open_stream();
+	struct archive_options options = archive_options();
+	options.object_size = 1 << 30;
+	options.object_age_us = 100 * 3600000000;
+	struct archive *archive = start_archive(&options);
+	for (int i = 0; i < 20; i++)
+		append(1000, 1000); /* waits while the stream is full */
+	assert_true(stage_get(test_stage, STAGE_BATCHES) > 0);
+	archive_drain(archive, test_ordinal);
+	join_archive(archive);
+	assert_archived();
+}
+
 static void a_stop_publishes_what_is_open(void **state)
 {
 	(void)state;
@@ -588,6 +607,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(an_object_ends_at_its_size),
 	TEST(an_object_ends_at_its_age),
 	TEST(an_object_ends_when_the_clock_passes_its_hour),
+	TEST(an_object_ends_when_the_stream_is_full),
 	TEST(a_stop_publishes_what_is_open),
 	TEST(counts_what_it_does),
 	TEST(goes_on_at_every_boundary_in_either_format),

@@ -25,6 +25,7 @@ static uint64_t test_ordinal; /* the next one */
 static int64_t test_time_us;  /* stream time of the next batch */
 static uint64_t test_random;  /* state of the generator */
 static int64_t test_retention_us;
+static uint64_t test_retention_size;
 static const char *test_data; /* folder of the hub */
 
 /* ---- clocks that a test moves ---- */
@@ -112,6 +113,7 @@ static int make_folder(void **state)
 	test_data = "data";
 	test_skips_sleep = false;
 	test_retention_us = 1000LL * 86400 * 1000000;
+	test_retention_size = 0;
 	test_shards = 1;
 	test_codec = LOG_ZSTD;
 	test_ordinal = 0;
@@ -134,6 +136,7 @@ static inline void open_stream(void)
 		.line_max = 8 << 20,
 		.segment_size = 4 << 20,
 		.retention_us = test_retention_us,
+		.retention_size = test_retention_size,
 		.archived = true,
 		.stage = test_log_stage,
 	};
