@@ -173,6 +173,16 @@ enum rc disk_link(const char *from, const char *to, struct fault *fault)
 	return RC_OK;
 }
 
+enum rc disk_size(const char *path, uint64_t *ret_size, struct fault *fault)
+{
+	struct stat facts;
+	if (stat(path, &facts) != 0)
+		return fault_errno(
+			fault, errno == ENOENT ? RC_NOT_FOUND : RC_IO, "cannot look at '%s'", path);
+	*ret_size = (uint64_t)facts.st_size;
+	return RC_OK;
+}
+
 enum rc disk_unlink(const char *path, struct fault *fault)
 {
 	if (disk_ops->unlink(path) != 0 && errno != ENOENT)

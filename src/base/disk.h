@@ -63,6 +63,9 @@ MUST_USE enum rc disk_rename(const char *from, const char *to, struct fault *fau
 /* RC_EXISTS when `to` is there. */
 MUST_USE enum rc disk_link(const char *from, const char *to, struct fault *fault);
 
+/* Bytes of a file. RC_NOT_FOUND when it is not there. */
+MUST_USE enum rc disk_size(const char *path, uint64_t *ret_size, struct fault *fault);
+
 /* A file that is not there is no error. */
 MUST_USE enum rc disk_unlink(const char *path, struct fault *fault);
 

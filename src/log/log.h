@@ -40,8 +40,8 @@ struct log_batch_options {
 	uint32_t shards;
 	enum log_codec codec; /* of runs that are not too small */
 	int level;            /* of zstd */
-	size_t payload_keep;  /* memory for payload that a batch keeps between uses, all runs
-				 together */
+	size_t payload_keep;  /* memory that a batch keeps between uses, all runs together: so much
+				 for payload, for compressed payload and for record tables each */
 	size_t payload_max;   /* raw payload of one batch at the most, bytes */
 };
 
@@ -243,8 +243,10 @@ MUST_USE enum rc log_run_inflate(
 struct log_cursor {
 	struct log_reader *reader;
 	struct log_view *view;
-	struct log_cursor_run *runs; /* owned by the reader */
-	size_t run_count;
+	struct log_cursor_run *runs, **heap; /* owned by the reader: one cursor at a time */
+	size_t run_count;                    /* that have more records */
+	bool has_given;
+	uint64_t given; /* ordinal of the last record */
 };
 MUST_USE enum rc log_cursor_start(struct log_cursor *cursor, struct log_reader *reader,
 	struct log_view *view, struct fault *fault);
@@ -255,7 +257,8 @@ MUST_USE enum rc log_cursor_next(
  * not line.at. */
 struct log_table_cursor {
 	struct reader rest;
-	uint64_t ordinal, left;
+	uint32_t shard;
+	uint64_t ordinal, last_ordinal, left; /* ordinal: the least that may come next */
 	size_t key_len;
 	uint8_t key[1024];
 };
