@@ -235,10 +235,10 @@ static void init(struct capture *capture, const struct capture_options *options)
 	writer_init(&capture->writer, &capture->options, &capture->stop);
 	schemas_init(&capture->schemas, &capture->options, &capture->stop);
 	encoder_init(&capture->encoder);
-	capture->plans =
-		(struct plans){.options = &capture->options, .schemas = &capture->schemas};
+	capture->plans = (struct plans){.options = &capture->options, .schemas = &capture->schemas};
 	capture->writer.fingerprint = filter_fingerprint(options);
 	const struct hub_state *state = hub_state(options->hub);
+	capture->is_new = state->is_new;
 	if (!state->is_new && state->fingerprint != capture->writer.fingerprint)
 		resume_epoch(capture, "the settings that decide what is captured were changed");
 	if (!state->is_new) {

@@ -41,6 +41,7 @@ struct capture {
 	enum rc rc; /* after `ended`, for capture_join */
 	struct fault fault;
 
+	bool is_new; /* the stream had no batch when we started */
 	struct mysql_server server;
 	struct binlog *binlog; /* NULL: not connected */
 	struct writer writer;
