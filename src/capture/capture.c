@@ -38,6 +38,7 @@ static void disconnect(struct capture *capture)
 {
 	binlog_close(capture->binlog);
 	capture->binlog = NULL;
+	capture->received = 0;
 	capture->group = (struct group){0};
 	plans_forget(&capture->plans);
 }
