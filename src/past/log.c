@@ -49,7 +49,7 @@ enum rc past_hours(struct store *store, const char *stream, int64_t from_us, int
 		if (rc != RC_OK)
 			return rc;
 		past_hour_prefix(stream, name.hour_us, after);
-		(void)strcat(after, "~"); /* behind every byte of a key */
+		memcpy(after + strlen(after), "~", 2); /* behind every byte of a key */
 	}
 }
 
