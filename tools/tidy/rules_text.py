@@ -60,13 +60,14 @@ def blanks(tree: Tree):
 
 
 def leftovers(tree: Tree):
-    """What is to be done later is an issue, not a comment."""
-    found = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
+    """What is to be done later is an issue, not a comment; what a merge left is decided now."""
+    found = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b|^(<{7}|>{7})(?= |$)")
     for name in tree.files:
         for number, line in enumerate(tree.lines(name), 1):
             match = found.search(line)
             if match:
-                yield Complaint(name, number, "leftovers", f"{match[1]}: do it, or file an issue")
+                yield Complaint(name, number, "leftovers", f"{match[1]}: do it, or file an issue"
+                                if match[1] else "a conflict of a merge")
 
 
 def machine_paths(tree: Tree):
