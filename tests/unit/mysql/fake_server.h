@@ -6,6 +6,8 @@
 #ifndef TESTS_MYSQL_FAKE_SERVER_H
 #define TESTS_MYSQL_FAKE_SERVER_H
 
+#include "unit.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
