@@ -279,7 +279,9 @@ static void run(void *arg)
 		stage_say(sink->stage, STAGE_DONE, "stopped");
 	} else {
 		stage_say(sink->stage, STAGE_FAILED, "%s", fault.text);
-		notice_fault(NOTICE_SINK_FAILED, &fault, FIELDS(field_text("sink", sink->name)));
+		if (sink->opened) /* else sink_start returns it; only this thread sets `opened` */
+			notice_fault(
+				NOTICE_SINK_FAILED, &fault, FIELDS(field_text("sink", sink->name)));
 	}
 	close_all(sink);
 	(void)pthread_mutex_lock(&sink->mutex);

@@ -115,8 +115,43 @@ static void sqlite_equals_the_stream_after_any_kill(void **state)
 	config_release(&config);
 }
 
+/* A refused document has exactly one letter, wherever the process died. */
+static void every_refused_document_has_its_letter_after_any_kill(void **state)
+{
+	(void)state;
+	static const char *const stages[] = {"sink-send", "sink-commit", "sink-committed"};
+	enum { REFUSED = 40 };
+	char path[400], letters[400], *deep = deep_json();
+	snprintf(path, sizeof path, "%s/x.db", stream.data);
+	snprintf(letters, sizeof letters, "%s/dead-letters/x.db", stream.data);
+	sink_config(&config, SETTINGS("type=sqlite", "batch_count=10"));
+	for (unsigned i = 0; i < REFUSED; i++) {
+		char key[30], values[20];
+		snprintf(key, sizeof key, "{\"id\":%u}", 1000 + i);
+		snprintf(values, sizeof values, "%u", 1000 + i);
+		char *row = mem_format("{\"id\":%u,\"x\":%s}", 1000 + i, deep);
+		fill(10);
+		stream_row(&stream, 'c', "shop", "boats", key, values, row);
+		mem_free(row);
+	}
+	stream_commit(&stream);
+	stream_shut(&stream);
+	unsigned kills = 0;
+	for (unsigned round = 0; round < 30; round++)
+		kills += run_and_die(stages[round % 3], 1 + random_below(3));
+	assert_true(kills >= 20);
+	assert_false(run_and_die("sink-send", 1000000));
+	assert_true(equals_fold_without(&stream, path, "[[[["));
+	assert_string_equal(
+		sql_ask(letters, "SELECT count(*) || state FROM letters GROUP BY state"),
+		"40waiting");
+	config_release(&config);
+	mem_free(deep);
+}
+
 static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	TEST(sqlite_equals_the_stream_after_any_kill),
+	TEST(every_refused_document_has_its_letter_after_any_kill),
 };
 UNIT_MAIN(tests)

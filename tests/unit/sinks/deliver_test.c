@@ -289,6 +289,71 @@ static void delivers_in_order_across_shards(void **state)
 	assert_int_equal(fake.call_count, 6);
 }
 
+static void begins_before_the_stream_has_anything(void **state)
+{
+	(void)state;
+	struct sink_options options = sink_options_of(&stream, &config);
+	struct sink *sink;
+	struct fault fault = {0};
+	assert_rc(sink_start(&options, &sink, &fault));
+	clock_sleep_us(250000);
+	assert_rc(sink_failed(sink, &fault));
+	stream_id(&stream, 'c', "ads", 1, "%s", "");
+	stream_commit(&stream);
+	sink_drain(sink, stream.next);
+	assert_rc(sink_join(sink, &fault));
+	assert_string_equal(calls(), "c shop.ads|1");
+}
+
+/* Fills segments of 1 MiB with what does not compress, until the first events are gone. */
+static void fill_until_trimmed(void)
+{
+	uint32_t seed = 1;
+	char noise[3001] = {0};
+	for (int round = 0; round < 100; round++) {
+		struct hub_reader *reader;
+		struct hub_start start = {.from = HUB_AT_ORDINAL, .ordinal = 1};
+		enum rc rc = hub_reader_open(stream.folder, &start, &reader, NULL);
+		if (rc == RC_TRIMMED)
+			return;
+		assert_rc(rc);
+		hub_reader_close(reader);
+		for (unsigned i = 0; i < 400; i++) {
+			for (size_t j = 0; j < sizeof noise - 1; j++) {
+				seed = seed * 1664525 + 1013904223;
+				noise[j] = (char)('0' + (seed >> 24) % 64);
+				if (noise[j] == '\\')
+					noise[j] = 'z';
+			}
+			stream_id(&stream, 'u', "ads", i % 9, ",\"x\":\"%s\"", noise);
+		}
+		stream_commit(&stream);
+		clock_sleep_us(100000);
+	}
+	fail_msg("nothing was trimmed");
+}
+
+static void a_trimmed_start_stops_it_by_name(void **state)
+{
+	(void)state;
+	struct fault fault;
+	char *data = mem_text(stream.data);
+	stream_close(&stream);
+	stream_open_small(&stream, data, 2, 3 << 20);
+	mem_free(data);
+	stream_id(&stream, 'c', "ads", 1, "%s", "");
+	stream_id(&stream, 'c', "ads", 2, "%s", "");
+	stream_commit(&stream);
+	assert_rc(hub_checkpoint_save(stream.folder, "sink-x", 1, NULL));
+	fill_until_trimmed();
+	/* one that wants what is gone does not jump */
+	assert_int_equal(sink_run(&stream, &config, &fault), RC_TRIMMED);
+	assert_non_null(strstr(fault.text, "sink 'x' cannot go on where it was"));
+	assert_non_null(strstr(fault.hint, "forget everything"));
+	assert_int_equal(saved_checkpoint(), 1);
+	assert_int_equal(fake.call_count, 0);
+}
+
 static void filters_and_moves_on_all_the_same(void **state)
 {
 	(void)state;
@@ -726,6 +791,8 @@ static void replay_beside_a_running_sink_never_brings_back_the_old(void **state)
 static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	TEST(delivers_in_order_across_shards),
+	TEST(begins_before_the_stream_has_anything),
+	TEST(a_trimmed_start_stops_it_by_name),
 	TEST(filters_and_moves_on_all_the_same),
 	TEST(a_control_record_is_a_barrier),
 	TEST(tries_again_only_what_needs_it),
