@@ -296,24 +296,33 @@ static enum rc apply_some(
 	return RC_OK;
 }
 
-/* Refusals are so seldom that the transaction then starts again without the refused. */
+/* Back to where apply began. A replay also holds the letters' lock, and must not wait for ours
+ * again under it: it pays for a savepoint. */
+static enum rc undo(struct read_model *model, bool replay, struct fault *fault)
+{
+	if (replay)
+		return sql_execute(&model->sql, "ROLLBACK TO applied", fault);
+	sql_rollback(&model->sql);
+	return sql_begin(&model->sql, fault);
+}
+
+/* Refusals are so seldom that everything starts again without the refused. */
 static enum rc apply(void *target, struct sink_round *round, struct fault *fault)
 {
 	struct read_model *model = target;
-	for (;;) {
-		bool again;
-		enum rc rc = apply_some(model, round, &again, fault);
+	enum rc rc = round->replay ? sql_execute(&model->sql, "SAVEPOINT applied", fault) : RC_OK;
+	bool again = true;
+	while (rc == RC_OK && again) {
+		rc = apply_some(model, round, &again, fault);
 		if (rc != RC_OK || !again)
 			return rc;
-		sql_rollback(&model->sql);
-		rc = sql_begin(&model->sql, fault);
-		if (rc != RC_OK)
-			return rc;
+		rc = undo(model, round->replay, fault);
 		for (size_t i = 0; i < round->count; i++) {
 			if (round->items[i].outcome != SINK_REFUSED)
 				round->items[i].outcome = SINK_RETRY;
 		}
 	}
+	return rc;
 }
 
 /* ---- control records ---- */
