@@ -39,7 +39,7 @@ static void disconnect(struct capture *capture)
 	binlog_close(capture->binlog);
 	capture->binlog = NULL;
 	capture->group = (struct group){0};
-	tables_forget(&capture->tables);
+	plans_forget(&capture->plans);
 }
 
 static enum rc connect_source(struct capture *capture, struct fault *fault)
@@ -235,8 +235,8 @@ static void init(struct capture *capture, const struct capture_options *options)
 	writer_init(&capture->writer, &capture->options, &capture->stop);
 	schemas_init(&capture->schemas, &capture->options, &capture->stop);
 	encoder_init(&capture->encoder);
-	capture->tables =
-		(struct tables){.options = &capture->options, .schemas = &capture->schemas};
+	capture->plans =
+		(struct plans){.options = &capture->options, .schemas = &capture->schemas};
 	capture->writer.fingerprint = filter_fingerprint(options);
 	const struct hub_state *state = hub_state(options->hub);
 	if (!state->is_new && state->fingerprint != capture->writer.fingerprint)
@@ -256,7 +256,7 @@ static void init(struct capture *capture, const struct capture_options *options)
 
 static void release(struct capture *capture)
 {
-	tables_release(&capture->tables);
+	plans_release(&capture->plans);
 	schemas_release(&capture->schemas);
 	encoder_release(&capture->encoder);
 	writer_release(&capture->writer);

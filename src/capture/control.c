@@ -83,7 +83,7 @@ enum rc control_follow(struct capture *capture, const struct binlog_event *event
 {
 	if (ddl->is_temporary)
 		return RC_OK;
-	tables_forget(&capture->tables);
+	plans_forget(&capture->plans);
 	schemas_follow(&capture->schemas, query, ddl);
 	if (is_in_stream(capture))
 		return RC_OK;
@@ -148,7 +148,7 @@ static enum rc learn_one(void *context, struct slice line, struct fault *fault)
 	struct capture *capture = context;
 	struct event_view view;
 	uint8_t digest[16];
-	if (event_view_read(line, &view) != RC_OK || tables_digest(line, digest) != RC_OK)
+	if (event_view_read(line, &view) != RC_OK || plans_digest(line, digest) != RC_OK)
 		return fault_set(fault, RC_CORRUPT, "a schema record of the stream cannot be read");
 	struct buf database = buf_of(KEY_BYTES), table = buf_of(KEY_BYTES),
 		   key = buf_of(2 * KEY_BYTES);

@@ -4,7 +4,7 @@
 #ifndef CAPTURE_ENCODE_H
 #define CAPTURE_ENCODE_H
 
-#include "capture/tables.h"
+#include "capture/plans.h"
 #include "capture/writer.h"
 
 /* Buffers that encoding keeps between rows. */

@@ -252,7 +252,7 @@ static enum rc on_rows(
 	enum rc rc = binlog_rows_read(event, binlog_format(capture->binlog), &rows);
 	if (rc != RC_OK)
 		return fault_set(fault, rc, "the row event makes no sense");
-	const struct plan *plan = tables_find(&capture->tables, rows.table_id);
+	const struct plan *plan = plans_find(&capture->plans, rows.table_id);
 	if (!plan && reader_left(&rows.rest) == 0)
 		return RC_OK; /* ends a statement, and says nothing else */
 	if (!plan)
@@ -282,7 +282,7 @@ static enum rc on_table_map(
 	struct capture *capture, const struct binlog_event *event, struct fault *fault)
 {
 	struct plan *plan;
-	return tables_map(&capture->tables, event, &plan, fault);
+	return plans_map(&capture->plans, event, &plan, fault);
 }
 
 /* ---- statements ---- */

@@ -9,7 +9,7 @@
 #include "capture/ahead.h"
 #include "capture/encode.h"
 #include "capture/schemas.h"
-#include "capture/tables.h"
+#include "capture/plans.h"
 #include "capture/writer.h"
 
 /* The transaction (or statement outside of one) at hand: an "event group" of the binlog. */
@@ -44,7 +44,7 @@ struct capture {
 	struct mysql_server server;
 	struct binlog *binlog; /* NULL: not connected */
 	struct writer writer;
-	struct tables tables;
+	struct plans plans;
 	struct schemas schemas;
 	struct encoder encoder;
 	struct map told; /* database NUL table -> struct told */

@@ -332,7 +332,7 @@ enum rc resume_prepare(struct capture *capture, struct link *link, struct binlog
 		return rc;
 	if (capture->options.until_end && !capture->target.file[0])
 		capture->target = end;
-	capture->tables.is_mariadb = capture->server.is_mariadb;
+	capture->plans.is_mariadb = capture->server.is_mariadb;
 	capture->schemas.server = &capture->server;
 	if (!capture->writer.position.server[0])
 		rc = start_stream(capture, link, &end, buf_as_slice(gtids), fault);

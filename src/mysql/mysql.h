@@ -71,7 +71,7 @@ MUST_USE enum rc mysql_server_read(
 
 /* Where the binlog ends now, and (where it has GTIDs) the set that it holds: `gtids` is appended
  * to, in one line. RC_UNFIT: binlog off. RC_PRIVILEGE names the one that is missing. */
-MUST_USE enum rc mysql_server_end(struct link *link, const struct mysql_server *server,
+MUST_USE enum rc mysql_server_binlog_end(struct link *link, const struct mysql_server *server,
 	char ret_file[EVENT_FILE_MAX], uint64_t *ret_pos, struct buf *gtids, struct fault *fault);
 
 /* The binlog files there are, oldest first: name and size. */
@@ -229,9 +229,14 @@ MUST_USE enum rc binlog_gtid_read(const struct binlog_event *event, struct binlo
 struct binlog_query {
 	struct slice database, sql;
 	uint16_t error;
+	uint16_t collation; /* its character set is the one that `sql` is written in; 0: not told */
 	bool ansi_quotes, no_backslash_escapes; /* of the statement's sql_mode */
 };
 MUST_USE enum rc binlog_query_read(struct slice body, struct binlog_query *ret_query);
+
+/* Appends the statement as UTF-8, whatever it was written in: utf8, latin1, or plain ASCII of any
+ * other character set. RC_UNSUPPORTED for other bytes, RC_LIMIT from `out`. */
+MUST_USE enum rc binlog_query_utf8(const struct binlog_query *query, struct buf *out);
 
 struct binlog_rotate {
 	uint64_t pos;
@@ -334,7 +339,9 @@ struct binlog_rows {
 	struct slice present, present_after; /* a bit a column; present_after only for updates */
 	struct reader rest;                  /* the row images */
 };
-/* Row events v1 and v2, not compressed ones. v2 extra data is stepped over. */
+/* Row events v1 and v2, not compressed ones. v2 extra data is stepped over. An event holds at least
+ * one row: read images until `rest` is empty, but always one (do ... while). One without columns has
+ * no bytes: MySQL logs INSERT ... VALUES () so where binlog_row_image is MINIMAL. */
 MUST_USE enum rc binlog_rows_read(const struct binlog_event *event,
 	const struct binlog_format *format, struct binlog_rows *ret_rows);
 

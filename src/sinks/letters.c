@@ -156,7 +156,7 @@ static enum rc load_waiting(struct letters *letters, struct fault *fault)
 	struct sql_call call = sql_call(&letters->sql, WAITING_KEYS);
 	sql_put_u64(&call, (uint64_t)letters->waiting.max + 1);
 	for (;;) {
-		enum rc rc = sql_next(&call, fault);
+		enum rc rc = sqlite_next(&call, fault);
 		if (rc != RC_OK || !call.row)
 			return rc;
 		keyset_add(&letters->waiting, letters_hash(sql_text(&call, 0)));
@@ -359,7 +359,7 @@ enum rc letters_each(struct letters *letters, const struct dead_filter *filter,
 	put_filter(&call, filter);
 	for (;;) {
 		struct dead_letter letter;
-		enum rc rc = sql_next(&call, fault);
+		enum rc rc = sqlite_next(&call, fault);
 		if (rc != RC_OK || !call.row)
 			return rc;
 		rc = read_letter(letters, &call, &letter, fault);
@@ -402,7 +402,7 @@ enum rc letters_columns_load(struct letters *letters, struct slice database, str
 	struct sql_call call = sql_call(&letters->sql, COLUMNS_LOAD);
 	sql_put_text(&call, database);
 	sql_put_text(&call, table);
-	enum rc rc = sql_next(&call, fault);
+	enum rc rc = sqlite_next(&call, fault);
 	*ret_columns = (struct letters_columns){0};
 	if (rc == RC_OK && call.row) {
 		ret_columns->count = sql_u64(&call, 0);
@@ -438,7 +438,7 @@ enum rc letters_place_owner(struct letters *letters, struct slice database, stru
 	*ret_ours = false;
 	struct sql_call call = sql_call(&letters->sql, PLACE_OWNER);
 	sql_put_text(&call, slice_text(place));
-	enum rc rc = sql_next(&call, fault);
+	enum rc rc = sqlite_next(&call, fault);
 	if (rc != RC_OK || !call.row)
 		return rc;
 	*ret_ours =
@@ -470,7 +470,7 @@ enum rc letters_places(struct letters *letters, struct slice database,
 	struct sql_call call = sql_call(&letters->sql, PLACES);
 	sql_put_text(&call, database);
 	for (;;) {
-		enum rc rc = sql_next(&call, fault);
+		enum rc rc = sqlite_next(&call, fault);
 		if (rc != RC_OK || !call.row)
 			return rc;
 		rc = each(context, (const char *)sql_text(&call, 0).at, fault);

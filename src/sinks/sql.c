@@ -278,7 +278,7 @@ void sql_done(struct sql_call *call)
 	call->statement = NULL;
 }
 
-enum rc sql_next(struct sql_call *call, struct fault *fault)
+enum rc sqlite_next(struct sql_call *call, struct fault *fault)
 {
 	enum rc rc = RC_OK;
 	call->row = false;
@@ -299,7 +299,7 @@ enum rc sql_run(struct sql_call *call, struct fault *fault)
 {
 	enum rc rc;
 	do
-		rc = sql_next(call, fault);
+		rc = sqlite_next(call, fault);
 	while (rc == RC_OK && call->row);
 	return rc;
 }

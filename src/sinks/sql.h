@@ -67,7 +67,7 @@ struct sql_call {
 	sqlite3_stmt *statement;
 	int index;  /* of the last bound value */
 	int status; /* SQLite's; sticky */
-	bool row;   /* after sql_next: there is one */
+	bool row;   /* after sqlite_next: there is one */
 };
 
 struct sql_call sql_call(struct sql *sql, size_t number);
@@ -83,10 +83,10 @@ uint64_t sql_changes(const struct sql *sql);
 
 /* The next row: call.row. The statement is over when there is none, after an error and after
  * sql_done. */
-MUST_USE enum rc sql_next(struct sql_call *call, struct fault *fault);
+MUST_USE enum rc sqlite_next(struct sql_call *call, struct fault *fault);
 void sql_done(struct sql_call *call);
 
-/* Columns of the row, from 0; texts are valid until the next sql_next or sql_done. */
+/* Columns of the row, from 0; texts are valid until the next sqlite_next or sql_done. */
 struct slice sql_text(const struct sql_call *call, int column);
 uint64_t sql_u64(const struct sql_call *call, int column);
 

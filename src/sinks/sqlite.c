@@ -103,7 +103,7 @@ static enum rc load(void *target, uint64_t *ret_next, struct fault *fault)
 {
 	struct read_model *model = target;
 	struct sql_call call = sql_call(&model->sql, CHECKPOINT_LOAD);
-	enum rc rc = sql_next(&call, fault);
+	enum rc rc = sqlite_next(&call, fault);
 	if (rc == RC_OK && !call.row)
 		return fault_set(fault, RC_NOT_FOUND, "'%s' has no checkpoint yet", model->where);
 	if (rc == RC_OK)
@@ -153,7 +153,7 @@ static enum rc find(struct read_model *model, const struct sink_item *item, stru
 	sql_put_text(&call, buf_as_slice(&model->database));
 	sql_put_text(&call, buf_as_slice(&model->table));
 	sql_put_text(&call, key_of(item));
-	enum rc rc = sql_next(&call, fault);
+	enum rc rc = sqlite_next(&call, fault);
 	*ret_found = (struct found){.is_there = rc == RC_OK && call.row};
 	if (ret_found->is_there) {
 		ret_found->id = sql_u64(&call, 0);

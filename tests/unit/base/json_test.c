@@ -19,7 +19,7 @@ static void writes_integers(void **state)
 		100000000, 9999999999999999ULL, 10000000000000000ULL, UINT64_MAX};
 	for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
 		char expected[32], got[32];
-		sprintf(expected, "%llu", (unsigned long long)values[i]);
+		snprintf(expected, sizeof expected, "%llu", (unsigned long long)values[i]);
 		*json_put_u64((uint8_t *)got, values[i]) = 0;
 		assert_string_equal(got, expected);
 	}
@@ -28,7 +28,7 @@ static void writes_integers(void **state)
 	assert_string_equal(got, "-9223372036854775808");
 	for (uint64_t value = 1; value < UINT64_MAX / 7; value = value * 7 + 3) {
 		char expected[32];
-		sprintf(expected, "%llu", (unsigned long long)value);
+		snprintf(expected, sizeof expected, "%llu", (unsigned long long)value);
 		*json_put_u64((uint8_t *)got, value) = 0;
 		assert_string_equal(got, expected);
 	}

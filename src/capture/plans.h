@@ -5,8 +5,8 @@
  * counted (a position inside a transaction counts rows before filters).
  *
  * Thread: source. */
-#ifndef CAPTURE_TABLES_H
-#define CAPTURE_TABLES_H
+#ifndef CAPTURE_PLANS_H
+#define CAPTURE_PLANS_H
 
 #include "base/map.h"
 #include "capture/capture.h"
@@ -21,29 +21,29 @@ struct plan {
 	uint8_t digest[16];         /* of the schema as it is told: names, types, key */
 };
 
-struct tables {
+struct plans {
 	const struct capture_options *options;
 	struct schemas *schemas;
 	bool is_mariadb;
-	struct map plans; /* table id, 8 bytes -> struct plan */
+	struct map by_id; /* table id, 8 bytes -> struct plan */
 };
 
-void tables_release(struct tables *tables);
+void plans_release(struct plans *plans);
 
 /* The plan for a table map event, built if need be. RC_SCHEMA, RC_UNSUPPORTED, RC_CORRUPT say why
  * it cannot be; reading columns from the server may answer RC_UNREACHABLE. Valid until
- * tables_forget. */
-MUST_USE enum rc tables_map(struct tables *tables, const struct binlog_event *event,
+ * plans_forget. */
+MUST_USE enum rc plans_map(struct plans *plans, const struct binlog_event *event,
 	struct plan **ret_plan, struct fault *fault);
 
 /* The plan for a row event's table id; NULL when no table map told it. */
-struct plan *tables_find(const struct tables *tables, uint64_t table_id);
+struct plan *plans_find(const struct plans *plans, uint64_t table_id);
 
 /* The digest of a schema as a line of op s tells it: its columns and its key. RC_CORRUPT when it is
  * not such a line. */
-MUST_USE enum rc tables_digest(struct slice line, uint8_t ret_digest[16]);
+MUST_USE enum rc plans_digest(struct slice line, uint8_t ret_digest[16]);
 
 /* Forgets everything (a bound on memory; a new binlog file begins; columns may have changed). */
-void tables_forget(struct tables *tables);
+void plans_forget(struct plans *plans);
 
 #endif

@@ -1,0 +1,6 @@
+/* A file that is excused as a whole. */
+void f(void)
+{
+	free(0);
+	malloc(1);
+}

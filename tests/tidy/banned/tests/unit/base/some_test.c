@@ -1,0 +1,1 @@
+void f(char *a) { free(a); rename("a", "b"); strcat(a, a); }

@@ -1,0 +1,3 @@
+#include "base/good.h"
+
+/* too late */

@@ -1,0 +1,2 @@
+#include <stdint.h>
+uint8_t good(void);

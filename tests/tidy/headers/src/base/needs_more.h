@@ -1,0 +1,2 @@
+int fine(void);
+uint8_t needs_stdint(void);

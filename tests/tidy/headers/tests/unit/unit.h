@@ -1,0 +1,2 @@
+#include "base/good.h"
+size_t needs_stddef;

@@ -1,0 +1,3 @@
+/* TODO: later */
+int mktemp_XXXXXX; /* FIXME */
+/* XXX */ int todo;

@@ -1,0 +1,1 @@
+/* no test of its own */

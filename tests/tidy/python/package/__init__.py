@@ -1,0 +1,1 @@
+from package.a import b

@@ -1,0 +1,5 @@
+import json
+import os.path
+
+
+print(os)

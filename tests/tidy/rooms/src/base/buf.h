@@ -1,0 +1,3 @@
+/* good: base has several doors */
+#include <stdio.h>
+#include "base/rc.h"

@@ -1,0 +1,6 @@
+#include "base/buf.h"
+#include "hub/inside.h"
+#include "store/store.h"
+#include "store/folder.h"
+  #  include "sinks/sinks.h"
+#include "attic/attic.h"

@@ -1,0 +1,5 @@
+#include "hub/hub.h"
+#include "engine.h"
+#include "../hub/hub.h"
+#include "./engine.h"
+#include "store/store.h"
