@@ -1,9 +1,10 @@
 """Folds the lines of a stream into tables by itself and compares them with a read model.
 
-usage: fold.py LINES.ndjson READ-MODEL.db [WITHOUT]        a file of the SQLite sink
-       fold.py LINES.ndjson http://HOST:PORT [WITHOUT]     Elasticsearch or OpenSearch: indexes named db.table
+usage: fold.py LINES.ndjson READ-MODEL.db [WITHOUT]      a file of the SQLite sink
+       fold.py LINES.ndjson http://HOST:PORT [WITHOUT]   Elasticsearch or OpenSearch
 
-Lines with the text WITHOUT in them are left out: documents that the target refuses.
+Indexes are named db.table. Lines with the text WITHOUT in them are left out: documents that the
+target refuses.
 
 Knows nothing of the program: an event overwrites or removes its key, a truncate empties its table.
 Exit status 0 when they are equal, 1 with the differences otherwise."""
@@ -75,8 +76,10 @@ def read_indexes(url, want):
             continue
         after = []
         while True:
-            hits = ask(f"{url}/{index['index']}/_search", {"size": 5000, "version": True,
-                "sort": [{"@ord": "asc"}], **({"search_after": after} if after else {})})["hits"]["hits"]
+            query = {"size": 5000, "version": True, "sort": [{"@ord": "asc"}]}
+            if after:
+                query["search_after"] = after
+            hits = ask(f"{url}/{index['index']}/_search", query)["hits"]["hits"]
             for hit in hits:
                 doc = hit["_source"]
                 ordinal = doc.pop("@ord")
