@@ -3,6 +3,7 @@
 
 #include <isa-l/crc.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 uint32_t checksum_crc32(uint32_t seed, const void *bytes, size_t len)
@@ -26,11 +27,37 @@ uint32_t checksum_crc32c(uint32_t seed, const void *bytes, size_t len)
 	return ~crc;
 }
 
+/* Each thread keeps a context, since making one costs more than a short digest; it goes with the
+ * thread. */
+static pthread_key_t context_key;
+
+static void free_context(void *context)
+{
+	EVP_MD_CTX_free(context);
+}
+
+static void make_context_key(void)
+{
+	if (pthread_key_create(&context_key, free_context) != 0)
+		abort();
+}
+
+static EVP_MD_CTX *own_context(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static _Thread_local EVP_MD_CTX *context;
+	if (!context) {
+		(void)pthread_once(&once, make_context_key);
+		context = EVP_MD_CTX_new();
+		if (pthread_setspecific(context_key, context) != 0)
+			abort();
+	}
+	return context;
+}
+
 static void digest(const EVP_MD *kind, const void *bytes, size_t len, uint8_t *ret_digest)
 {
-	static _Thread_local EVP_MD_CTX *context; /* making one costs more than a short digest */
-	if (!context)
-		context = EVP_MD_CTX_new();
+	EVP_MD_CTX *context = own_context();
 	if (!context || EVP_DigestInit_ex(context, kind, NULL) != 1 ||
 		EVP_DigestUpdate(context, bytes, len) != 1 ||
 		EVP_DigestFinal_ex(context, ret_digest, NULL) != 1)

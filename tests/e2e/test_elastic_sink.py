@@ -13,9 +13,11 @@ import build
 
 @pytest.mark.seconds(300)
 def test_the_sink_equals_the_stream_whatever_goes_wrong(opensearch, folder):
-    program = build.compile_targets("debug", "tests/tools/elastic_sink") / "tests/tools/elastic_sink"
+    target = "tests/tools/elastic_sink"
+    program = build.compile_targets("debug", target) / target
+    environment = {**os.environ, "OPENSEARCH_PORT": str(opensearch.port)}
     log = folder / "log"
     with open(log, "wb") as out:
-        status = subprocess.run([program], env={**os.environ, "OPENSEARCH_PORT": str(opensearch.port)},
-                                stdout=out, stderr=out, timeout=280, check=False).returncode
+        status = subprocess.run([program], env=environment, stdout=out, stderr=out, timeout=280,
+                                check=False).returncode
     assert status == 0, "\n".join(log.read_text(errors="replace").splitlines()[-60:])
