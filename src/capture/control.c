@@ -32,7 +32,8 @@ static enum rc tell(struct capture *capture, const struct binlog_event *event, e
 static enum rc tell_one(struct capture *capture, const struct binlog_event *event,
 	const struct ddl *ddl, const struct ddl_name *name, struct slice sql, struct fault *fault)
 {
-	forget_told(capture, name);
+	if (ddl->kind != DDL_TRUNCATE_TABLE)
+		forget_told(capture, name);
 	if (ddl->kind == DDL_DROP_TABLE)
 		return tell(capture, event, EVENT_TRUNCATE, true, name, sql, fault);
 	if (ddl->kind == DDL_TRUNCATE_TABLE)

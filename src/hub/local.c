@@ -70,7 +70,7 @@ static struct slot *slot_at(struct local *local, uint64_t number)
 	return &local->ring.slots[number % RING_SLOTS];
 }
 
-static void fail_locked(struct local *local, const struct fault *fault)
+static void give_up_locked(struct local *local, const struct fault *fault)
 {
 	local->ring.is_failed = true;
 	local->ring.fault = *fault;
@@ -79,10 +79,10 @@ static void fail_locked(struct local *local, const struct fault *fault)
 	(void)pthread_cond_broadcast(&local->ring.to_log);
 }
 
-static void fail(struct local *local, const struct fault *fault)
+static void give_up(struct local *local, const struct fault *fault)
 {
 	(void)pthread_mutex_lock(&local->ring.mutex);
-	fail_locked(local, fault);
+	give_up_locked(local, fault);
 	(void)pthread_mutex_unlock(&local->ring.mutex);
 	stage_say(local->options.stage, STAGE_FAILED, "%s", fault->text);
 }
@@ -181,7 +181,7 @@ static void work_main(void *arg)
 		enum rc rc = log_batch_seal(slot->batch, &slot->stamp, &fault);
 		(void)pthread_mutex_lock(&local->ring.mutex);
 		if (rc != RC_OK)
-			fail_locked(local, &fault);
+			give_up_locked(local, &fault);
 		slot->state = SLOT_SEALED;
 		(void)pthread_cond_signal(&local->ring.to_log);
 	}
@@ -363,7 +363,7 @@ static void log_main(void *arg)
 			rc = retain(local, &fault);
 	}
 	if (rc != RC_OK)
-		fail(local, &fault);
+		give_up(local, &fault);
 }
 
 /* ---- door ---- */
