@@ -252,6 +252,17 @@ static void faults_lose_and_reorder_nothing(void **state)
 	assert_letters("(null)");
 }
 
+static void waits_as_long_as_the_target_asks_for(void **state)
+{
+	(void)state;
+	put_changes(10, 5);
+	wish("[{\"do\":\"status\",\"status\":429,\"headers\":{\"retry-after\":\"1\"}}]");
+	int64_t begin = clock_monotonic_us();
+	sink_run_well(&stream, &config);
+	assert_true(clock_monotonic_us() - begin >= 1000000);
+	assert_true(equals_stream());
+}
+
 static void an_answer_that_is_late_is_asked_for_again(void **state)
 {
 	(void)state;
@@ -607,6 +618,7 @@ static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	TEST(keeps_the_last_state_of_each_row),
 	TEST(faults_lose_and_reorder_nothing),
+	TEST(waits_as_long_as_the_target_asks_for),
 	TEST(an_answer_that_is_late_is_asked_for_again),
 	TEST(too_large_requests_are_cut_in_halves),
 	TEST(what_a_mapping_refuses_becomes_a_letter),
