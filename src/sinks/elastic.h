@@ -20,8 +20,8 @@ struct elastic_peer {
 	char *url;
 	struct net_client *client;
 	struct hub_meta stream;
-	const atomic_bool *stop; /* of the call that is under way; may be NULL */
-	struct buf path, body;   /* scratch */
+	struct sink_round *round; /* of the call that is under way: stop, Retry-After */
+	struct buf path, body;    /* scratch */
 };
 
 /* What we know of a table that was met: its index, and how an action on it begins. */

@@ -28,7 +28,7 @@ static enum rc ask(struct elastic_peer *peer, const char *method, struct slice b
 		.body = body,
 		.answer = buf_of(ANSWER_MAX),
 	};
-	net_client_run(peer->client, call, 1, peer->stop);
+	net_client_run(peer->client, call, 1, peer->round->stop);
 	if (call->rc != RC_OK && fault)
 		*fault = call->fault;
 	return call->rc;
@@ -39,6 +39,8 @@ static enum rc refusal(
 	const struct elastic_peer *peer, const struct net_call *call, struct fault *fault)
 {
 	bool unused;
+	if (call->retry_after_us > peer->round->retry_after_us)
+		peer->round->retry_after_us = call->retry_after_us;
 	enum rc rc = elastic_refusal(peer->url, call, &unused, fault);
 	return rc == RC_CONFIG ? RC_CONFIG : RC_THROTTLED;
 }

@@ -401,14 +401,14 @@ static enum rc truncate_with(
 }
 
 static enum rc truncate_model(void *target, const struct event_view *control,
-	const atomic_bool *stop, struct fault *fault)
+	struct sink_round *round, struct fault *fault)
 {
 	enum { STEPS_BETWEEN_LOOKS = 10000 };
 	struct read_model *model = target;
 	bool whole = control->table.len == 0;
 	enum rc rc = read_model_names(model, control, fault);
-	sqlite3_progress_handler(model->sql.handle, STEPS_BETWEEN_LOOKS, stop ? wants_stop : NULL,
-		(void *)(uintptr_t)stop);
+	sqlite3_progress_handler(model->sql.handle, STEPS_BETWEEN_LOOKS,
+		round->stop ? wants_stop : NULL, (void *)(uintptr_t)round->stop);
 	if (rc == RC_OK && model->search)
 		rc = truncate_with(model, whole ? SEARCH_TRUNCATE_DATABASE : SEARCH_TRUNCATE_TABLE,
 			control->ordinal, fault);

@@ -153,10 +153,10 @@ static inline enum rc fake_apply(void *target, struct sink_round *round, struct 
 }
 
 static inline enum rc fake_truncate(void *target, const struct event_view *control,
-	const atomic_bool *stop, struct fault *fault)
+	struct sink_round *round, struct fault *fault)
 {
 	(void)target;
-	(void)stop;
+	(void)round;
 	(void)fault;
 	pthread_mutex_lock(&fake.mutex);
 	note("t %.*s.%.*s", SLICE_ARGS(control->database), SLICE_ARGS(control->table));
