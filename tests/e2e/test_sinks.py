@@ -4,10 +4,21 @@ import json
 import sqlite3
 import urllib.request
 
+import pytest
+
 from fold import Fold, parse
 from harness.samples import make_samples
 
 ORDINAL = "@ord"
+
+
+@pytest.fixture
+def search(opensearch, db):
+    """OpenSearch without indexes of the test's database: the next kind of source names its
+    databases alike."""
+    yield opensearch
+    opensearch.request("DELETE", f"/{db}.*")
+    opensearch.request("DELETE", f"/_index_template/{db}")
 
 
 def put(fold: Fold, db: str, table: str, key, row: dict, ordinal: int) -> None:
@@ -110,28 +121,28 @@ def test_the_read_model_equals_the_tables(source, db, millstream):
     fold_of_model(path, schemas_of(lines)).assert_equals(source, db)
 
 
-def test_the_indexes_equal_the_tables(source, db, millstream, opensearch):
-    opensearch.request("PUT", f"/_index_template/{db}", {
+def test_the_indexes_equal_the_tables(source, db, millstream, search):
+    search.request("PUT", f"/_index_template/{db}", {
         "index_patterns": [f"{db}.*"],
         "template": {"mappings": {"dynamic": False, "properties": {ORDINAL: {"type": "long"}}}}})
     start = "%s:%d" % source.position()
     mill = millstream(source, tables=[f"{db}.*"], start=start, sinks={
-        "indexes": {"type": "elasticsearch", "url": opensearch.url}})
+        "indexes": {"type": "elasticsearch", "url": search.url}})
     make_samples(source, db)
     change_much(source, db)
     lines = deliver(mill)
-    opensearch.request("POST", f"/{db}.*/_refresh")
-    fold_of_indexes(opensearch.url, lines).assert_equals(source, db)
+    search.request("POST", f"/{db}.*/_refresh")
+    fold_of_indexes(search.url, lines).assert_equals(source, db)
     assert mill.role("dead", "list", "indexes").stdout == b"no dead letters\n"
 
 
-def test_a_refused_document_is_put_aside_and_replayed(source, db, millstream, opensearch):
-    opensearch.request("PUT", f"/{db}.ads", {
+def test_a_refused_document_is_put_aside_and_replayed(source, db, millstream, search):
+    search.request("PUT", f"/{db}.ads", {
         "mappings": {"dynamic": "strict", "properties": {
             "id": {"type": "long"}, ORDINAL: {"type": "long"}}}})
     start = "%s:%d" % source.position()
     mill = millstream(source, tables=[f"{db}.*"], start=start, sinks={
-        "indexes": {"type": "elasticsearch", "url": opensearch.url}})
+        "indexes": {"type": "elasticsearch", "url": search.url}})
     source.sql(f"create table {db}.ads (id int primary key, title varchar(20))")
     source.sql(f"insert into {db}.ads values (1, 'one'), (2, 'two'), (3, 'three')")
     source.sql(f"delete from {db}.ads where id = 2")
@@ -140,9 +151,9 @@ def test_a_refused_document_is_put_aside_and_replayed(source, db, millstream, op
                mill.role("dead", "list", "indexes", "--json").stdout.splitlines()]
     assert [letter["state"] for letter in letters] == ["waiting", "superseded", "waiting"]
     assert "strict_dynamic_mapping_exception" in letters[0]["reason"]
-    opensearch.request("PUT", f"/{db}.ads/_mapping",
+    search.request("PUT", f"/{db}.ads/_mapping",
                        {"properties": {"title": {"type": "text"}}})
     answer = mill.role("dead", "replay", "indexes", "--json").stdout
     assert json.loads(answer) == {"replayed": 2, "superseded": 0, "refused": 0}
-    opensearch.request("POST", f"/{db}.*/_refresh")
-    fold_of_indexes(opensearch.url, lines).assert_equals(source, db)
+    search.request("POST", f"/{db}.*/_refresh")
+    fold_of_indexes(search.url, lines).assert_equals(source, db)
