@@ -84,7 +84,8 @@ enum elastic_verdict {
 	ELASTIC_REFUSED,
 	ELASTIC_CONFIG
 };
-enum elastic_verdict elastic_judge(int status, const char *error_type, bool is_delete);
+enum elastic_verdict elastic_judge(
+	int status, const char *error_type, const char *reason, bool is_delete);
 
 /* Reads the answer to a bulk of the items items[order[0]] .. items[order[count - 1]], and sets
  * their outcomes. RC_THROTTLED: some are left to be tried, `fault` tells of the first; RC_PROTOCOL:

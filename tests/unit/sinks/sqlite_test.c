@@ -401,6 +401,30 @@ static void waits_for_another_writer(void **state)
 	assert_sql(&stream, "SELECT count(*) FROM docs", "2");
 }
 
+/* A file that is locked when the sink starts is waited for, and is no reason not to start. */
+static void starts_while_the_file_is_locked(void **state)
+{
+	(void)state;
+	struct sink_options options = sink_options_of(&stream, &config);
+	struct sink *sink;
+	struct fault fault = {0};
+	stream_id(&stream, 'c', "ads", 1, "%s", "");
+	stream_commit(&stream);
+	sink_run_well(&stream, &config);
+	sqlite3 *handle;
+	assert_int_equal(sqlite3_open(model_path(&stream), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_rc(sink_start(&options, &sink, &fault));
+	assert_int_equal(stage_get(options.stage, STAGE_STATE), STAGE_WAITING);
+	assert_int_equal(sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(handle);
+	stream_id(&stream, 'c', "ads", 2, "%s", "");
+	stream_commit(&stream);
+	sink_drain(sink, stream.next);
+	assert_rc(sink_join(sink, &fault));
+	assert_sql(&stream, "SELECT count(*) FROM docs", "2");
+}
+
 /* JSON that SQLite's parser does not take is refused alone, and without a trace. */
 static void refuses_only_what_the_index_cannot_take(void **state)
 {
@@ -570,6 +594,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(refuses_a_newer_file_and_another_stream),
 	TEST(a_full_disk_is_to_be_tried_again),
 	TEST(waits_for_another_writer),
+	TEST(starts_while_the_file_is_locked),
 	TEST(refuses_only_what_the_index_cannot_take),
 	TEST(stops_at_a_refused_document_when_told_so),
 	TEST(letters_of_a_table_without_a_key_are_counted),
