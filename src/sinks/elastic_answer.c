@@ -33,6 +33,22 @@ static bool is_one_of(const char *type, const char *const *list, size_t count)
 	return false;
 }
 
+static bool begins(const char *text, const char *beginning)
+{
+	return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+/* An illegal_argument_exception is mostly the document's fault; sometimes it is the name's. */
+static enum elastic_verdict judge_argument(const char *reason)
+{
+	if (begins(reason,
+		    "only write ops with an op_type of create are allowed in data streams") ||
+		begins(reason, "cannot create index with name ["))
+		return ELASTIC_CONFIG;
+	return begins(reason, "no write index is defined for alias [") ? ELASTIC_RETRY
+								       : ELASTIC_REFUSED;
+}
+
 enum elastic_verdict elastic_judge(int status, const char *type, const char *reason, bool is_delete)
 {
 	if (status == 200 || status == 201)
