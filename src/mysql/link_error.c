@@ -80,7 +80,7 @@ static const struct known_error *find(unsigned number)
 static bool tls_was_cut(const char *text)
 {
 	static const char *const signs[] = {"unexpected eof", "reset by peer", "Broken pipe",
-		"timed out", "Connection refused", "error: Success", "error: Resource temporarily"};
+		"timed out", "error: Success", "error: Resource temporarily"};
 	for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
 		if (strstr(text, signs[i]))
 			return true;
@@ -112,11 +112,10 @@ enum rc link_error_rc(unsigned number, const char *text)
 	bool of_library = number >= LIBRARY_FIRST && number <= LIBRARY_LAST;
 	if (!error)
 		return of_library ? RC_PROTOCOL : RC_REFUSED;
-	if (number == TLS_FAILED && tls_was_cut(text))
-		return RC_UNREACHABLE;
-	if (of_library && error->rc == RC_UNREACHABLE && system_error_in(text) == TIMED_OUT)
+	enum rc rc = number == TLS_FAILED && tls_was_cut(text) ? RC_UNREACHABLE : error->rc;
+	if (of_library && rc == RC_UNREACHABLE && system_error_in(text) == TIMED_OUT)
 		return RC_TIMEOUT;
-	return error->rc;
+	return rc;
 }
 
 const char *link_error_hint(unsigned number, const char *text)

@@ -7,10 +7,12 @@
 
 static const char *const files[] = {
 	"binlog.000006", "900", "binlog.000007", "4294967295", "binlog.000008", "5000000000", NULL};
+static const char *const place_of_end[] = {"binlog.000007", "35", NULL};
 static const char *const account[] = {"o'brien@%", NULL};
 static const char *const gtid_pos[] = {"0-1-100", NULL};
 static const struct fake_answer answers[] = {
 	{"SHOW BINARY LOGS", 0, 2, files},
+	{"SHOW MASTER STATUS", 0, 2, place_of_end},
 	{"SELECT CURRENT_USER()", 0, 1, account},
 	{"SELECT @@GLOBAL.gtid_binlog_pos", 0, 1, gtid_pos},
 	{0},
@@ -399,16 +401,29 @@ static void the_end_is_an_end_only_where_it_was_asked_for(void **state)
 {
 	struct fixture *f = *state;
 	put_artificial_rotation(f, 4, "binlog.000007");
+	put(f, BINLOG_XID, 35, SLICE("12345678"));
 	fake_packet(&f->fake.dump, f->sequence, "\xfe\0\0\0\0", 5);
 	for (int asked = 0; asked < 2; asked++) {
 		f->start.end = asked;
 		assert_rc(open_it(f));
 		expect(f, BINLOG_ROTATE, "binlog.000007", 4, 4, true);
+		expect(f, BINLOG_XID, "binlog.000007", 4, 35, false);
 		expect_fault(f, asked ? RC_END : RC_UNREACHABLE, asked ? "end" : "ended");
 		assert_int_equal(f->fake.dump_command[5], asked); /* the flag not to wait */
 		binlog_close(f->binlog);
 		f->binlog = NULL;
 	}
+}
+
+static void an_end_before_the_end_is_a_lost_connection(void **state)
+{
+	struct fixture *f = *state;
+	put_artificial_rotation(f, 4, "binlog.000007");
+	fake_packet(&f->fake.dump, f->sequence, "\xfe\0\0\0\0", 5);
+	f->start.end = true;
+	assert_rc(open_it(f));
+	expect(f, BINLOG_ROTATE, "binlog.000007", 4, 4, true);
+	expect_fault(f, RC_UNREACHABLE, "ended the binlog dump at binlog.000007:4");
 }
 
 static void places_that_are_not_there_are_told_apart(void **state)
@@ -561,6 +576,7 @@ static const struct CMUnitTest tests[] = {
 	WITH_SERVER(an_error_at_once_fails_the_opening),
 	WITH_SERVER(an_error_later_ends_the_dump),
 	WITH_SERVER(the_end_is_an_end_only_where_it_was_asked_for),
+	WITH_SERVER(an_end_before_the_end_is_a_lost_connection),
 	WITH_SERVER(places_that_are_not_there_are_told_apart),
 	WITH_SERVER(gtids_that_are_not_there_are_behind),
 	WITH_SERVER(silence_is_three_missed_heartbeats),
