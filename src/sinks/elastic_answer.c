@@ -61,7 +61,7 @@ enum elastic_verdict elastic_judge(int status, const char *type, const char *rea
 		return ELASTIC_CONFIG;
 	if (is_one_of(type, waits, sizeof waits / sizeof waits[0]))
 		return ELASTIC_RETRY;
-	if (strcmp(type, "illegal_argument_exception") == 0)
+	if (status == 400 && strcmp(type, "illegal_argument_exception") == 0)
 		return judge_argument(reason);
 	return status == 400 || status == 413 ? ELASTIC_REFUSED : ELASTIC_RETRY;
 }
