@@ -5,6 +5,7 @@
 
 #include "archive/flow.h"
 #include "base/mem.h"
+#include "base/notice.h"
 #include "base/stage.h"
 #include "base/thread.h"
 
@@ -42,6 +43,7 @@ static void end(struct archive *archive, enum rc rc, const struct fault *fault)
 	archive->shared.fault = *fault;
 	(void)pthread_mutex_unlock(&archive->shared.mutex);
 	stage_say(stage, STAGE_FAILED, "%s", fault->text);
+	notice_fault(NOTICE_ARCHIVE_STOPPED, fault, NULL);
 }
 
 static void role_main(void *arg)

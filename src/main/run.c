@@ -49,7 +49,6 @@ struct run {
 	struct capture *capture;
 	struct sink *sinks[CONFIG_SINKS_MAX];
 	struct stage *archive_stage, *sink_stages[CONFIG_SINKS_MAX];
-	bool is_told[CONFIG_SINKS_MAX + 1]; /* that a sink, or the archive, has failed */
 	struct setup setup;
 };
 
@@ -194,29 +193,15 @@ static bool take_signal(struct run *run, int timeout_ms)
 		read(run->signals, &info, sizeof info) == sizeof info;
 }
 
-static void tell_failed(struct run *run, size_t index, const char *name, const struct fault *fault)
-{
-	if (!run->is_told[index])
-		notice_fault(NOTICE_SINK_FAILED, fault, FIELDS(field_text("role", name)));
-	run->is_told[index] = true;
-}
-
-/* Says once which roles have failed. True when none is left that could do anything. */
-static bool look_at_roles(struct run *run)
+/* Whether none is left that could do anything. Who fails has said so in the log. */
+static bool nobody_is_left(struct run *run)
 {
 	struct fault fault;
-	size_t alive = 0;
-	if (run->archive && archive_failed(run->archive, &fault) != RC_OK)
-		tell_failed(run, CONFIG_SINKS_MAX, "archive", &fault);
-	else
-		alive += run->archive != NULL;
-	for (size_t i = 0; i < CONFIG_SINKS_MAX; i++) {
-		if (run->sinks[i] && sink_failed(run->sinks[i], &fault) != RC_OK)
-			tell_failed(run, i, run->cli->config.sinks[i].name, &fault);
-		else
-			alive += run->sinks[i] != NULL;
-	}
-	return alive == 0 && !run->capture;
+	bool alive =
+		run->capture || (run->archive && archive_failed(run->archive, &fault) == RC_OK);
+	for (size_t i = 0; i < CONFIG_SINKS_MAX && !alive; i++)
+		alive = run->sinks[i] && sink_failed(run->sinks[i], &fault) == RC_OK;
+	return !alive;
 }
 
 /* Until a signal (true), or until the work is over: the capture ended, or nothing is left to do. */
@@ -229,7 +214,7 @@ static bool wait_for_end(struct run *run)
 			return false;
 		if (hub_failed(run->hub, NULL) != RC_OK)
 			return false;
-		if (look_at_roles(run) || (!run->capture && run->cli->until_end))
+		if (nobody_is_left(run) || (!run->capture && run->cli->until_end))
 			return false;
 	}
 }

@@ -123,12 +123,11 @@ bool batch_add(
 
 /* ---- feed ---- */
 
-enum rc feed_open(
-	struct feed *feed, const char *folder, bool is_new, uint64_t next, struct fault *fault)
+enum rc feed_open(struct feed *feed, const char *folder, enum hub_from from, uint64_t next,
+	struct fault *fault)
 {
-	struct hub_start start = {
-		.from = is_new ? HUB_OLDEST : HUB_AT_ORDINAL, .ordinal = is_new ? 0 : next};
-	*feed = (struct feed){.next = is_new ? 0 : next};
+	struct hub_start start = {.from = from, .ordinal = next};
+	*feed = (struct feed){.next = next};
 	return hub_reader_open(folder, &start, &feed->reader, fault);
 }
 

@@ -42,9 +42,9 @@ struct feed {
 	int64_t stream_time_us;
 };
 
-/* Starts at the ordinal `next`, or (is_new) at the oldest there is. */
-MUST_USE enum rc feed_open(
-	struct feed *feed, const char *folder, bool is_new, uint64_t next, struct fault *fault);
+/* Starts at the ordinal `next` (HUB_AT_ORDINAL), at the oldest event or at the latest. */
+MUST_USE enum rc feed_open(struct feed *feed, const char *folder, enum hub_from from, uint64_t next,
+	struct fault *fault);
 void feed_close(struct feed *feed); /* accepts a zeroed one */
 
 /* The next record, which stays the next one until it is taken; valid until then. RC_TIMEOUT: none

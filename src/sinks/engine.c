@@ -94,10 +94,21 @@ static void hint_trimmed(struct sink *sink, struct fault *fault)
 	sink->ops->start_over(sink->target, &way);
 	fault_context(fault, "sink '%s' cannot go on where it was", sink->name);
 	fault_hint(fault,
-		"what is missing cannot be delivered from the stream any more. To begin again at "
-		"the oldest event that is there: %s. Then raise 'stream.retention_time'",
-		buf_cstring(&way));
+		"what is missing cannot be delivered from the stream any more. To begin at the "
+		"oldest "
+		"event that is there: %s, and set sinks.%s.start to oldest. Then raise "
+		"'stream.retention_time'",
+		buf_cstring(&way), sink->name);
 	buf_release(&way);
+}
+
+/* Where a sink without a checkpoint begins. */
+static enum hub_from first_start(const struct sink *sink)
+{
+	const char *start = settings_text(sink->settings, SINK_SET_START);
+	if (strcmp(start, "oldest") == 0)
+		return HUB_OLDEST;
+	return strcmp(start, "latest") == 0 ? HUB_LATEST : HUB_AT_ORDINAL;
 }
 
 static enum rc open_feed(struct sink *sink, struct fault *fault)
@@ -111,7 +122,8 @@ static enum rc open_feed(struct sink *sink, struct fault *fault)
 		if (rc_class(rc) != RC_RETRY || deliver_pause(sink, fault, 0) != RC_OK)
 			return rc;
 	}
-	enum rc rc = feed_open(&sink->feed, sink->folder, is_new, next, fault);
+	enum hub_from from = is_new ? first_start(sink) : HUB_AT_ORDINAL;
+	enum rc rc = feed_open(&sink->feed, sink->folder, from, is_new ? 0 : next, fault);
 	if (rc != RC_OK)
 		return rc;
 	atomic_store(&sink->next, next);
@@ -120,7 +132,9 @@ static enum rc open_feed(struct sink *sink, struct fault *fault)
 	notice(NOTICE_SINK_STARTED,
 		FIELDS(field_text("sink", sink->name),
 			field_text("to", sink->ops->where(sink->target)), field_u64("next", next),
-			field_text("from", is_new ? "oldest" : "checkpoint")));
+			field_text("from",
+				is_new ? settings_text(sink->settings, SINK_SET_START)
+				       : "checkpoint")));
 	return RC_OK;
 }
 

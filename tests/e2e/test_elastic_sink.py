@@ -14,7 +14,7 @@ import build
 @pytest.mark.seconds(300)
 def test_the_sink_equals_the_stream_whatever_goes_wrong(opensearch, folder):
     target = "tests/tools/elastic_sink"
-    program = build.compile_targets("debug", target) / target
+    program = build.compile_targets("asan", target) / target
     environment = {**os.environ, "OPENSEARCH_PORT": str(opensearch.port)}
     log = folder / "log"
     with open(log, "wb") as out:
