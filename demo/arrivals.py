@@ -99,7 +99,6 @@ class Arrivals:
         self._recent: deque[dict] = deque(maxlen=40)
         self._number = 0
         self.total = Latencies()
-        self.failed = ""
         self._thread = threading.Thread(target=self._watch, name="arrivals", daemon=True)
 
     def start(self) -> None:
@@ -167,11 +166,13 @@ class Arrivals:
                 if version != seen or self._news.is_set():
                     self._news.clear()
                     self._settle(connection)
-                seen, self.failed = version, ""
-            except sqlite3.Error as error:  # it is not there yet, or somebody moved it away
-                connection, seen, self.failed = None, None, str(error)
+                seen = version
+            except sqlite3.Error:  # it is not there yet, or somebody moved it away
+                connection, seen = None, None
                 self._stop.wait(0.02)
             self._stop.wait(LOOK_SECONDS)
+        if connection:
+            connection.close()
 
     def _settle(self, connection: sqlite3.Connection) -> None:
         count = self._arrived(connection)

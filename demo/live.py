@@ -39,6 +39,9 @@ class LiveLine:
         self.out, self.on_terminal = out, out.isatty()
         self._last, self._shown = 0.0, False
         self._written: deque[tuple[float, int]] = deque(maxlen=6)
+        self.started = 0.0
+
+    def begin(self) -> None:
         self.started = time.monotonic()
 
     def show(self, written: int, status: dict | None, minute: dict) -> None:

@@ -75,15 +75,15 @@ def live(minute: dict, rows: int | None, nonce: str) -> str:
         return "–" if value is None else span(value / 1000)
     there = "" if rows is None else f" The read model has {rows:,} rows."
     return f"""<section class="card" aria-label="how fast changes arrive">
-<h2>From the commit to this site <span class="soft" id="gone" hidden>(no answer: the demo has ended)
+<h2>From the commit to the main site <span class="soft" id="gone" hidden>(no answer: the demo has ended)
 </span></h2>
 <div class="live">
-{figure("p50", "half of all changes within", ms(minute["p50"]))}
+{figure("p50", "half of them within", ms(minute["p50"]))}
 {figure("p99", "99 of 100 within", ms(minute["p99"]))}
-{figure("count", "changes in the last minute", f'{minute["count"]:,}')}
+{figure("count", "changes, last minute", f'{minute["count"]:,}')}
 <div class="chart" id="chart" hidden><svg class="spark" viewBox="0 0 59 46"
 preserveAspectRatio="none" role="img" aria-label="median of each second"><polyline id="spark"/>
-</svg></div>
+</svg><span class="soft">median of each second</span></div>
 <p class="soft measured">{MEASURED}{there}</p>
 </div></section><script nonce="{nonce}" type="module">{SCRIPT}</script>"""
 
@@ -126,14 +126,15 @@ def price(value: str | None) -> str:
 
 
 def arrived(arrival: Arrival | None, revision: int) -> str:
-    """About the last change of an ad, as text."""
+    """About the last change of an ad."""
     if not arrival or arrival.revision < revision:
         return "Arrived before anybody measured"
+    took = f"<b>{span(arrival.seconds)}</b>"
     if not arrival.live:
-        return f"Loaded before Millstream ran, caught up in {span(arrival.seconds)}"
+        return f"Loaded before Millstream ran, caught up in {took}"
     what = "Published" if arrival.op == "c" else "Changed"
     clock = time.strftime("%H:%M:%S", time.localtime(arrival.at))
-    return f"{what} at {clock}, here {span(arrival.seconds)} after the commit"
+    return f"{what} at {clock}, here {took} after the commit"
 
 
 def card(ad: dict, arrival: Arrival | None) -> str:
@@ -148,7 +149,7 @@ def card(ad: dict, arrival: Arrival | None) -> str:
 <div class="price">{price(ad["price"])}</div>
 <p class="text">{e(ad["text"])}</p>
 <div class="chips">{chips(attributes)}</div>
-<div class="arrival">{e(arrived(arrival, ad["revision"]))}<br>by {e(ad["publisher_name"] or "?")}
+<div class="arrival">{arrived(arrival, ad["revision"])}<br>by {e(ad["publisher_name"] or "?")}
 </div></article>"""
 
 
@@ -232,7 +233,8 @@ def ad_form(values: dict, errors: dict, token: str) -> str:
 {select("category", "Category", named(generator.CATEGORIES), values.get("category") or "")}
 {select("city", "City", named(sorted(generator.CITIES)), values.get("city") or "")}
 {select("status", "Status", named(generator.STATUSES), values.get("status") or "open")}
-<label class="wide">More, one a line, such as colour: red<textarea name="attributes">
+<label class="wide">More, one a line, such as colour: red<textarea class="low"
+name="attributes">
 {value("attributes")}</textarea>{error("attributes")}</label>
 <div class="wide"><button>{"Save" if row else "Publish"}</button> {back}</div>
 </div></form>"""
@@ -258,13 +260,12 @@ def personal_area(publisher: dict, ads: list[dict], form: str, note: str, minute
 <p class="soft">What you do here is written to the database, and only there. Millstream carries it
 to the main site.</p>
 {note}
-<div class="columns mine"><div>{form}
+<div class="columns mine"><div class="stack">{form}
 <form class="card" action="/mine/name" method="post"><h2>Your name</h2>
 <input type="hidden" name="token" value="{e(token)}"><div class="fields">
 <label class="wide">Shown with all of your ads<input name="name" maxlength="80" required
 value="{e(publisher["name"])}"></label><div><button>Rename</button></div></div></form></div>
-<div><h2>Your ads</h2>{own}</div></div>
-{live(minute, None, nonce)}"""
+<div>{live(minute, None, nonce)}<div class="line"><b>Your ads</b></div>{own}</div></div>"""
 
 
 def note(text: str, link: tuple[str, str] | None = None, bad: bool = False) -> str:

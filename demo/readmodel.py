@@ -71,11 +71,12 @@ class Found:
 
 
 def _conditions(wish: Wish) -> tuple[str, list]:
-    """FROM and WHERE, and what is bound."""
-    source, where = "docs d", ["d.source_db = ?", "d.source_table = 'ads'"]
+    """FROM and WHERE, and what is bound. With words the index is asked first, else all documents
+    are gone through as they lie."""
+    source, where = "docs d NOT INDEXED", ["d.source_db = ?", "d.source_table = 'ads'"]
     bound: list = [DATABASE]
     if wish.text.strip():
-        source += " JOIN search ON search.rowid = d.id"
+        source = "search CROSS JOIN docs d ON d.id = search.rowid"
         where.append("search MATCH ?")
         bound.append(match(wish.text) or '""')
     for name in ("category", "city", "status"):
@@ -89,18 +90,29 @@ def _conditions(wish: Wish) -> tuple[str, list]:
     return f" FROM {source} WHERE {' AND '.join(where)}", bound
 
 
-def search(connection: sqlite3.Connection, wish: Wish) -> Found:
-    started = time.perf_counter()
-    conditions, bound = _conditions(wish)
-    total = connection.execute("SELECT count(*)" + conditions, bound).fetchone()[0]
-    rows = connection.execute(
+def _ad(connection: sqlite3.Connection, row_id: int) -> dict:
+    """A document, and the name of its publisher from the other table's document."""
+    ordinal, doc, name = connection.execute(
         "SELECT d.ord, d.doc, (SELECT p.doc ->> '$.name' FROM docs p"
         "  WHERE p.source_db = d.source_db AND p.source_table = 'publishers'"
         "  AND p.key = '{\"id\":' || (d.doc ->> '$.publisher') || '}')"
-        + conditions + f" ORDER BY {SORTS[wish.sort][1]} LIMIT ? OFFSET ?",
+        " FROM docs d WHERE d.id = ?", (row_id,)).fetchone()
+    return {**json.loads(doc, parse_float=str), "ord": ordinal, "publisher_name": name}
+
+
+def search(connection: sqlite3.Connection, wish: Wish) -> Found:
+    """One state of the read model, whatever arrives meanwhile."""
+    started = time.perf_counter()
+    conditions, bound = _conditions(wish)
+    connection.execute("BEGIN")
+    rows = connection.execute(
+        "SELECT d.id, count(*) OVER ()" + conditions
+        + f" ORDER BY {SORTS[wish.sort][1]} LIMIT ? OFFSET ?",
         (*bound, PAGE, (wish.page - 1) * PAGE)).fetchall()
-    ads = [{**json.loads(doc, parse_float=str), "ord": ordinal, "publisher_name": name}
-           for ordinal, doc, name in rows]
+    total = rows[0][1] if rows else \
+        connection.execute("SELECT count(*)" + conditions, bound).fetchone()[0]
+    ads = [_ad(connection, row_id) for row_id, _ in rows]
+    connection.execute("COMMIT")
     return Found(total, time.perf_counter() - started, ads)
 
 

@@ -123,10 +123,7 @@ class Demo:
             check_port(self.wanted.port)
             check_port(self.wanted.port + 1)
         self.folder = Folder(self.wanted.keep)
-        started = time.monotonic()
-        build.compile_targets("release", "millstream")
-        program = build.program("release")
-        say(f"built Millstream, {time.monotonic() - started:.1f} s")
+        program = self._build()
         self._start_database()
         console = self.wanted.port + 1 if self.wanted.port else free_port()
         self.arrivals.start()
@@ -138,6 +135,16 @@ class Demo:
         site.log = lambda text: print(text, file=log)
         self.server = serve(site, self.wanted.port or 0)
         self._tell_addresses(console)
+
+    @staticmethod
+    def _build() -> Path:
+        if "MILLSTREAM_BINARY" in os.environ:
+            return Path(os.environ["MILLSTREAM_BINARY"])
+        say("building Millstream (the first time this takes a minute)")
+        started = time.monotonic()
+        build.compile_targets("release", "millstream")
+        say(f"built it, {time.monotonic() - started:.1f} s")
+        return build.program("release")
 
     def _start_database(self) -> None:
         started, folder = time.monotonic(), self.folder
@@ -267,6 +274,7 @@ def play(demo: Demo, patience: Patience) -> int:
     try:
         patience.arm()
         demo.set_up()
+        line.begin()
         try:
             demo.live(line)
         except process.Stopped as stopped:

@@ -1,12 +1,14 @@
 """What came of it: counts, and the proofs that nothing was lost, added or changed on the way."""
 
-import json
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
+from typing import Iterator
 
 import pymysql
 
@@ -79,11 +81,17 @@ def _archive(folder: Folder, summary: Summary, written: Counter) -> eventlog.Eve
     return log
 
 
-def _whole_archive(folder: Folder, summary: Summary) -> None:
-    done = subprocess.run([sys.executable, CHECK_ARCHIVE, folder.archive, STREAM],
-                          capture_output=True, text=True, check=False)
-    summary.proof(done.returncode == 0, "objects, metadata and manifests are as "
-                  "docs/formats/object.md has them", [done.stderr.strip()])
+@contextmanager
+def _check_of_archive(folder: Folder) -> Iterator[subprocess.Popen]:
+    """Runs beside what is done meanwhile."""
+    check = subprocess.Popen([sys.executable, CHECK_ARCHIVE, folder.archive, STREAM], text=True,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        yield check
+    finally:
+        check.kill()
+        check.wait()
+        check.stderr.close()
 
 
 def _dead_letters(folder: Folder) -> int:
@@ -112,50 +120,60 @@ def _both(folder: Folder, summary: Summary, log: eventlog.EventLog) -> None:
                       "too", _table_lines(folded))
 
 
-def summarise(folder: Folder, millstream: Millstream, counts: Counts) -> Summary:
-    """Millstream is stopped, the database runs, nobody writes."""
-    summary = Summary()
-    try:
-        written = eventlog.binlog_changes(folder.mariadb / "data", DATABASE)
-        own = counts.total
-        others = "" if sum(written.values()) == own else \
-            f" ({own:,} by this run; the others earlier, or by hand)"
-        summary.line("rows written", sum(written.values()), _kinds(written) + others)
+def _look(folder: Folder, millstream: Millstream, counts: Counts, summary: Summary) -> None:
+    written = eventlog.binlog_changes(folder.mariadb / "data", DATABASE)
+    others = "" if sum(written.values()) == counts.total else \
+        f" ({counts.total:,} by this run, the others before it or by hand)"
+    summary.line("rows written", sum(written.values()), _kinds(written) + others)
+    with _check_of_archive(folder) as check:
         log = _archive(folder, summary, written)
         summary.proof(millstream.sum_of_stream() == log.sum.hexdigest(),
                       "the archive's lines are the stream's, byte by byte: no event is missing, "
                       "none comes twice")
-        _whole_archive(folder, summary)
         _both(folder, summary, log)
-        letters = _dead_letters(folder)
-        summary.proof(letters == 0, f"dead letters: {letters or 'none'}")
-        for (table, op), count in counts.by_kind().items():
-            if written[table, op] < count:
-                summary.proof(False, f"the binlog has fewer changes of {table} ({op}) than were "
-                              f"committed: {written[table, op]:,} of {count:,}")
+        complaint = check.stderr.read().strip()
+        summary.proof(check.wait() == 0, "objects, metadata and manifests are as "
+                      "docs/formats/object.md has them", [complaint])
+    letters = _dead_letters(folder)
+    summary.proof(letters == 0, f"dead letters: {letters or 'none'}")
+    for (table, op), count in counts.by_kind().items():
+        if written[table, op] < count:
+            summary.proof(False, f"the binlog has fewer changes of {table} ({op}) than were "
+                          f"committed: {written[table, op]:,} of {count:,}")
+
+
+def summarise(folder: Folder, millstream: Millstream, counts: Counts) -> Summary:
+    """Millstream is stopped, the database runs, nobody writes."""
+    summary = Summary()
+    try:
+        _look(folder, millstream, counts, summary)
     except (Failed, eventlog.Broken, compare.NotComparable, pymysql.Error, sqlite3.Error,
-            OSError, KeyError, json.JSONDecodeError) as error:
+            OSError, KeyError, ValueError) as error:
         summary.proof(False, f"could not be compared: {type(error).__name__}: {error}")
     return summary
 
 
 def how_to_look(folder: Path, program: Path, root: Path) -> str:
     """What can be done with a folder that was kept."""
+    config = f"--config {quote(f'{folder}/millstream.yaml')}"
+    model = quote(f"{folder}/read-model.db")
+    objects, kept = f"{quote(str(folder))}/archive/log/{STREAM}", quote(str(folder))
     return f"""Kept in {folder}. To look at it:
 
-  {program} tail --config {folder}/millstream.yaml --limit 5
-  {program} status --config {folder}/millstream.yaml
-  sqlite3 -header {folder}/read-model.db 'select id, title, price, _ord from "market.ads" limit 5'
-  sqlite3 {folder}/read-model.db "select * from search where search match 'rad*' limit 3"
-  ls {folder}/archive/log/changes/*/*/*/*
-  zstd -dcq {folder}/archive/log/changes/*/*/*/*/*.zst | head -n 3
-  less {folder}/millstream.log
+  {program} tail {config} --limit 5
+  {program} status {config}
+  sqlite3 -header {model} 'select id, title, price, _ord from "{DATABASE}.ads" limit 5'
+  sqlite3 {model} "select * from search where search match 'rennrad OR bici*' limit 3"
+  ls {objects}/*/*/*/*
+  zstd -dcq {objects}/*/*/*/*/*.zst | head -n 3
+  less {kept}/millstream.log
 
-Everything is stopped. To have database, site and console back, on the same data and without a
-program that writes:
+Everything is stopped. To have database, site and console back, on the same data, with nobody but
+you writing:
 
-  {root}/dev demo --keep {folder} --rate 0
+  {root}/dev demo --keep {kept} --rate 0
 
-  mariadb -u root -S {folder}/mariadb/sock market   # while it runs: the source
-  {root}/demo/compare.py {folder}                   # while it runs: is the read model equal?
-"""
+and while that runs, to look at the source, and to compare the read model with it again:
+
+  mariadb -u root -S {kept}/mariadb/sock {DATABASE}
+  {root}/demo/compare.py {kept}"""
