@@ -129,16 +129,15 @@ def is_same(column: Column, want, got) -> bool:
 
 # ---- the read model ----
 
-def read_model(path: str, database: str, keys: dict[str, list[str]]) -> Model:
-    """The documents of the tables in `keys`, by the columns of their keys; and of any other."""
+def read_model(path: str, database: str) -> Model:
+    """The documents by the columns of their keys; a table without rows is not there."""
     connection = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)
-    found: Model = {table: {} for table in keys}
+    found: Model = {}
     try:
-        for table, doc in connection.execute(
-                "select source_table, doc from docs where source_db = ?", (database,)):
-            values = parse(doc)
-            key = tuple(values.get(name) for name in keys.get(table, sorted(values)))
-            found.setdefault(table, {})[key] = values
+        for table, key, doc in connection.execute(
+                "select source_table, key, doc from docs where source_db = ?", (database,)):
+            columns = parse(key) if key.startswith("{") else {"": key}
+            found.setdefault(table, {})[tuple(columns.values())] = parse(doc)
     finally:
         connection.close()
     return found
@@ -148,7 +147,7 @@ def read_model(path: str, database: str, keys: dict[str, list[str]]) -> Model:
 
 def compare_table(cursor, table: str, columns: list[Column], documents: dict) -> Result:
     result, left = Result(table, model=len(documents)), set(documents)
-    key_names = [column.name for column in columns if column.key]
+    key_names = [column.name for column in sorted(columns, key=lambda one: one.key) if column.key]
     if not key_names:
         raise NotComparable(f"table '{table}' has no primary key")
     cursor.execute(f"select {', '.join(f'`{column.name}`' for column in columns)} from `{table}`")
@@ -174,11 +173,6 @@ def compare_table(cursor, table: str, columns: list[Column], documents: dict) ->
     return result
 
 
-def keys_of(tables: dict[str, list[Column]]) -> dict[str, list[str]]:
-    return {table: [column.name for column in sorted(columns, key=lambda one: one.key)
-                    if column.key] for table, columns in tables.items()}
-
-
 def compare(connection: pymysql.Connection, tables: dict[str, list[Column]],
             model: Model) -> list[Result]:
     """One result a table, also for tables that only the model has."""
@@ -198,7 +192,7 @@ def compare_read_model(socket: str, model: str, database: str = "market", user: 
     connection = connect(socket, user, password, database)
     with connection:
         tables = columns_by_table(connection, database)
-        return compare(connection, tables, read_model(model, database, keys_of(tables)))
+        return compare(connection, tables, read_model(model, database))
 
 
 # ---- as a program ----

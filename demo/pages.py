@@ -75,8 +75,8 @@ def live(minute: dict, rows: int | None, nonce: str) -> str:
         return "–" if value is None else span(value / 1000)
     there = "" if rows is None else f" The read model has {rows:,} rows."
     return f"""<section class="card" aria-label="how fast changes arrive">
-<h2>From the commit to the main site <span class="soft" id="gone" hidden>(no answer: the demo has ended)
-</span></h2>
+<h2>From the commit to the main site
+<span class="soft" id="gone" hidden>(no answer: the demo has ended)</span></h2>
 <div class="live">
 {figure("p50", "half of them within", ms(minute["p50"]))}
 {figure("p99", "99 of 100 within", ms(minute["p99"]))}

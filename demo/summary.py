@@ -109,7 +109,7 @@ def _both(folder: Folder, summary: Summary, log: eventlog.EventLog) -> None:
     connection = compare.connect(str(folder.socket), "site", "demo", DATABASE)
     with connection:
         tables = compare.columns_by_table(connection, DATABASE)
-        model = compare.read_model(str(folder.model), DATABASE, compare.keys_of(tables))
+        model = compare.read_model(str(folder.model), DATABASE)
         summary.line("rows in the read model", sum(len(rows) for rows in model.values()),
                      ", ".join(f"{DATABASE}.{table} {len(rows):,}"
                                for table, rows in sorted(model.items())))
