@@ -38,6 +38,7 @@ static void disconnect(struct capture *capture)
 {
 	binlog_close(capture->binlog);
 	capture->binlog = NULL;
+	capture->received = 0;
 	capture->group = (struct group){0};
 	plans_forget(&capture->plans);
 }
@@ -235,10 +236,10 @@ static void init(struct capture *capture, const struct capture_options *options)
 	writer_init(&capture->writer, &capture->options, &capture->stop);
 	schemas_init(&capture->schemas, &capture->options, &capture->stop);
 	encoder_init(&capture->encoder);
-	capture->plans =
-		(struct plans){.options = &capture->options, .schemas = &capture->schemas};
+	capture->plans = (struct plans){.options = &capture->options, .schemas = &capture->schemas};
 	capture->writer.fingerprint = filter_fingerprint(options);
 	const struct hub_state *state = hub_state(options->hub);
+	capture->is_new = state->is_new;
 	if (!state->is_new && state->fingerprint != capture->writer.fingerprint)
 		resume_epoch(capture, "the settings that decide what is captured were changed");
 	if (!state->is_new) {

@@ -32,15 +32,16 @@ static enum rc tell(struct capture *capture, const struct binlog_event *event, e
 static enum rc tell_one(struct capture *capture, const struct binlog_event *event,
 	const struct ddl *ddl, const struct ddl_name *name, struct slice sql, struct fault *fault)
 {
-	forget_told(capture, name);
+	if (ddl->kind != DDL_TRUNCATE_TABLE)
+		forget_told(capture, name);
 	if (ddl->kind == DDL_DROP_TABLE)
 		return tell(capture, event, EVENT_TRUNCATE, true, name, sql, fault);
 	if (ddl->kind == DDL_TRUNCATE_TABLE)
 		return tell(capture, event, EVENT_TRUNCATE, false, name, sql, fault);
-	if (ddl->kind == DDL_ALTER_TABLE && ddl->moves_rows)
+	if (ddl->moves_rows)
 		return fault_set(fault, RC_UNSUPPORTED,
-			"ALTER TABLE %.*s.%.*s takes rows away or brings some without telling "
-			"which (partition, tablespace)",
+			"a statement on %.*s.%.*s takes rows away or brings some without telling "
+			"which (partitions, tablespaces, CREATE ... SELECT outside of row format)",
 			SLICE_ARGS(name->database), SLICE_ARGS(name->table));
 	enum rc rc = RC_OK;
 	if (ddl->kind == DDL_CREATE_TABLE && ddl->replaces)
@@ -78,6 +79,24 @@ static bool is_in_stream(const struct capture *capture)
 	return capture->group.rows < capture->group.resume_row;
 }
 
+/* The statement as the stream shows it: whatever it was written in, as far as that can be told. */
+static struct slice statement_text(const struct binlog_query *query, struct buf *scratch)
+{
+	return binlog_query_utf8(query, scratch) == RC_OK ? buf_as_slice(scratch) : query->sql;
+}
+
+static enum rc tell_all(struct capture *capture, const struct binlog_event *event,
+	const struct ddl *ddl, struct slice sql, struct fault *fault)
+{
+	if (ddl->kind != DDL_DROP_DATABASE)
+		return tell_tables(capture, event, ddl, sql, fault);
+	if (!filter_database(&capture->options, ddl->names[0].database))
+		return RC_OK;
+	forget_all_told(capture);
+	struct ddl_name name = {.database = ddl->names[0].database};
+	return tell(capture, event, EVENT_TRUNCATE, true, &name, sql, fault);
+}
+
 enum rc control_follow(struct capture *capture, const struct binlog_event *event,
 	const struct binlog_query *query, const struct ddl *ddl, struct fault *fault)
 {
@@ -87,13 +106,10 @@ enum rc control_follow(struct capture *capture, const struct binlog_event *event
 	schemas_follow(&capture->schemas, query, ddl);
 	if (is_in_stream(capture))
 		return RC_OK;
-	if (ddl->kind != DDL_DROP_DATABASE)
-		return tell_tables(capture, event, ddl, query->sql, fault);
-	if (!filter_database(&capture->options, ddl->names[0].database))
-		return RC_OK;
-	forget_all_told(capture);
-	struct ddl_name name = {.database = ddl->names[0].database};
-	return tell(capture, event, EVENT_TRUNCATE, true, &name, query->sql, fault);
+	struct buf text = buf_of(LOG_BATCH_MAX);
+	enum rc rc = tell_all(capture, event, ddl, statement_text(query, &text), fault);
+	buf_release(&text);
+	return rc;
 }
 
 static void keep_told(

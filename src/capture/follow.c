@@ -116,11 +116,19 @@ static bool is_behind_target(const struct capture *capture, const char *file, ui
 	return capture->target.file[0] && place_compare(&here, &capture->target) >= 0;
 }
 
+static void count_received(struct capture *capture)
+{
+	uint64_t received = binlog_received(capture->binlog);
+	stage_add(capture->options.stage, STAGE_BYTES, received - capture->received);
+	capture->received = received;
+}
+
 /* Small batches go at once when nothing more is waiting to be read: latency. Else they fill up:
  * throughput. */
 static enum rc commit_when_due(struct capture *capture, struct fault *fault)
 {
 	struct writer *writer = &capture->writer;
+	count_received(capture);
 	if (!writer_has_lines(writer))
 		return writer_commit_idle(writer, fault);
 	/* a statement is committed by itself: what was learned from it must not outlive a lost
@@ -180,15 +188,18 @@ static enum rc commit_inside(struct capture *capture, struct fault *fault)
 	position->pos = group->start.pos;
 	position->rows = group->rows;
 	group->is_split = true;
+	count_received(capture);
 	return writer_commit(&capture->writer, fault);
 }
 
+/* The bits behind the last column mean nothing: MySQL sets them. */
 static bool is_full_image(struct slice present, size_t column_count)
 {
-	size_t count = 0;
-	for (size_t i = 0; i < present.len; i++)
-		count += (size_t)__builtin_popcount(present.at[i]);
-	return count == column_count;
+	for (size_t i = 0; i < column_count; i++) {
+		if (!(present.at[i / 8] >> (i % 8) & 1))
+			return false;
+	}
+	return true;
 }
 
 static enum rc check_captured(

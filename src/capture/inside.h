@@ -8,8 +8,8 @@
 #include "base/thread.h"
 #include "capture/ahead.h"
 #include "capture/encode.h"
-#include "capture/schemas.h"
 #include "capture/plans.h"
+#include "capture/schemas.h"
 #include "capture/writer.h"
 
 /* The transaction (or statement outside of one) at hand: an "event group" of the binlog. */
@@ -25,7 +25,7 @@ struct group {
 	uint64_t rows;              /* row changes seen, before filters */
 	uint64_t resume_row;        /* those below are in the stream already */
 	uint64_t captured;          /* row changes of captured tables seen */
-	bool has_ddl;        /* a statement of it is in the stream */
+	bool has_ddl;               /* a statement of it is in the stream */
 };
 
 /* The schema of a table that the stream tells, and since which ordinal. */
@@ -41,8 +41,10 @@ struct capture {
 	enum rc rc; /* after `ended`, for capture_join */
 	struct fault fault;
 
+	bool is_new; /* the stream had no batch when we started */
 	struct mysql_server server;
 	struct binlog *binlog; /* NULL: not connected */
+	uint64_t received;     /* bytes of this connection that the stage has counted */
 	struct writer writer;
 	struct plans plans;
 	struct schemas schemas;

@@ -317,6 +317,16 @@ static void fill_start(struct capture *capture, struct binlog_start *start, stru
 	start->gtids = buf_cstring(gtids);
 }
 
+/* Only a stream without a single batch has no position. Any other one that has lost it must not
+ * begin again. */
+static enum rc check_position(const struct capture *capture, struct fault *fault)
+{
+	if (capture->is_new || capture->writer.position.server[0])
+		return RC_OK;
+	return fault_set(fault, RC_CORRUPT,
+		"the stream has events, but no position in the source to go on from");
+}
+
 enum rc resume_prepare(struct capture *capture, struct link *link, struct binlog_start *ret_start,
 	struct buf *gtids, struct fault *fault)
 {
@@ -328,6 +338,9 @@ enum rc resume_prepare(struct capture *capture, struct link *link, struct binlog
 	if (rc == RC_OK)
 		rc = mysql_server_binlog_end(
 			link, &capture->server, end.file, &end.pos, gtids, fault);
+	if (rc != RC_OK)
+		return rc;
+	rc = check_position(capture, fault);
 	if (rc != RC_OK)
 		return rc;
 	if (capture->options.until_end && !capture->target.file[0])

@@ -23,6 +23,17 @@ void writer_set_gtids(struct writer *writer, enum gtid_flavor flavor, struct sli
 		__builtin_trap(); /* callers have read it before */
 }
 
+/* The first batch of a stream brings the whole set that it starts from. */
+static void add_all_gtids(struct writer *writer)
+{
+	struct buf text = buf_of(LOG_BATCH_MAX);
+	if (writer->done.gtids)
+		gtid_set_text(writer->done.gtids, &text);
+	if (writer->added && gtid_set_add(writer->added, buf_as_slice(&text)) != RC_OK)
+		__builtin_trap(); /* our own text */
+	buf_release(&text);
+}
+
 static void copy_state(struct writer *writer)
 {
 	const struct hub_state *state = hub_state(writer->hub);
@@ -168,6 +179,7 @@ static void set_place(struct event_position *position, const char *file, uint64_
 enum rc writer_start(struct writer *writer, const char *file, uint64_t pos, struct fault *fault)
 {
 	set_place(&writer->position, file, pos);
+	add_all_gtids(writer);
 	writer->moved = true;
 	return writer_commit(writer, fault);
 }

@@ -208,7 +208,7 @@ void console_write_metrics_docs(struct buf *out)
 		"```yaml\n# prometheus.yml\nscrape_configs:\n  - job_name: millstream\n"
 		"    static_configs:\n      - targets: [\"127.0.0.1:8080\"]\n```\n\n"
 		"## Of each stage\n\n"
-		"A stage is a part of the flow: `capture`, `log`, `archive`, `sink:NAME`. What "
+		"A stage is a part of the flow: `capture`, `stream`, `archive`, `sink:NAME`. What "
 		"a stage does not know is 0. Counters begin at 0 with the process.\n\n");
 	buf_text(out, head);
 	for (size_t i = 0; stage_metric_name(i); i++) {

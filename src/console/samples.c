@@ -133,6 +133,15 @@ uint64_t samples_events_between(const struct samples *samples, uint64_t next, ui
 	return last > next ? count + (last - next) : count;
 }
 
+/* Of an event that was there before the trail begins nothing else is known than that it is not
+ * younger than the trail's beginning: what is said of it is the least. */
+static int64_t oldest_known(const struct samples *samples)
+{
+	size_t oldest = samples->trail_count > TRAIL ? samples->trail_count - TRAIL : 0;
+	int64_t time_us = samples->trail[oldest % TRAIL].stream_time_us;
+	return time_us > 0 && time_us < samples->first_us ? time_us : samples->first_us;
+}
+
 struct lag samples_lag(const struct samples *samples, const struct stage *stage)
 {
 	const struct stage *stream = stage_of_stream();
@@ -151,8 +160,8 @@ struct lag samples_lag(const struct samples *samples, const struct stage *stage)
 	int64_t since_us = came_after(samples, stream, next);
 	if (finished_us > since_us)
 		since_us = finished_us;
-	if (since_us == 0) /* nothing is known but that it is older than we are */
-		since_us = samples->first_us;
+	if (since_us == 0)
+		since_us = oldest_known(samples);
 	int64_t now_us = clock_wall_us();
 	if (since_us > 0 && now_us > since_us)
 		lag.us = now_us - since_us;

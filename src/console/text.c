@@ -207,13 +207,25 @@ static unsigned longest_name(const json_t *rows, const char *head)
 	return (unsigned)longest;
 }
 
+/* Capture, stream, then who reads it: not the order in which they started. */
+static int place_in_flow(const json_t *stage)
+{
+	const char *kind = text_of(stage, "kind");
+	return strcmp(kind, "capture") == 0 ? 0 : strcmp(kind, "log") == 0 ? 1 : 2;
+}
+
 static void put_stages(const struct paint *paint, const json_t *stages)
 {
 	unsigned width = longest_name(stages, "STAGE");
 	buf_format(paint->out, "\n%-*s%-10s%14s %10s %12s  %s\n", (int)width + 2, "STAGE", "STATE",
 		"EVENTS", "EVENTS/S", "BYTES/S", "LAG");
-	for (size_t i = 0; i < json_array_size(stages); i++)
-		put_stage(paint, json_array_get(stages, i), width);
+	for (int place = 0; place < 3; place++) {
+		for (size_t i = 0; i < json_array_size(stages); i++) {
+			const json_t *stage = json_array_get(stages, i);
+			if (place_in_flow(stage) == place)
+				put_stage(paint, stage, width);
+		}
+	}
 }
 
 static void put_consumers(const struct paint *paint, const json_t *consumers)

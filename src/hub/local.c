@@ -56,6 +56,7 @@ struct local {
 		struct log *log;
 		struct local_state state;
 		int64_t retained_us;
+		uint64_t appended; /* bytes since then */
 		bool told_held;
 	} own;
 };
@@ -70,7 +71,7 @@ static struct slot *slot_at(struct local *local, uint64_t number)
 	return &local->ring.slots[number % RING_SLOTS];
 }
 
-static void fail_locked(struct local *local, const struct fault *fault)
+static void give_up_locked(struct local *local, const struct fault *fault)
 {
 	local->ring.is_failed = true;
 	local->ring.fault = *fault;
@@ -79,10 +80,10 @@ static void fail_locked(struct local *local, const struct fault *fault)
 	(void)pthread_cond_broadcast(&local->ring.to_log);
 }
 
-static void fail(struct local *local, const struct fault *fault)
+static void give_up(struct local *local, const struct fault *fault)
 {
 	(void)pthread_mutex_lock(&local->ring.mutex);
-	fail_locked(local, fault);
+	give_up_locked(local, fault);
 	(void)pthread_mutex_unlock(&local->ring.mutex);
 	stage_say(local->options.stage, STAGE_FAILED, "%s", fault->text);
 }
@@ -181,7 +182,7 @@ static void work_main(void *arg)
 		enum rc rc = log_batch_seal(slot->batch, &slot->stamp, &fault);
 		(void)pthread_mutex_lock(&local->ring.mutex);
 		if (rc != RC_OK)
-			fail_locked(local, &fault);
+			give_up_locked(local, &fault);
 		slot->state = SLOT_SEALED;
 		(void)pthread_cond_signal(&local->ring.to_log);
 	}
@@ -263,6 +264,7 @@ static void count_batch(struct local *local, const struct slot *slot)
 	struct stage *stage = local->options.stage;
 	stage_add(stage, STAGE_EVENTS, slot->stamp.count);
 	stage_add(stage, STAGE_BYTES, log_batch_stored(slot->batch));
+	local->own.appended += log_batch_stored(slot->batch);
 	stage_add(stage, STAGE_BATCHES, 1);
 	stage_set(stage, STAGE_NEXT_ORDINAL, slot->stamp.first_ordinal + slot->stamp.count);
 	stage_set(stage, STAGE_STREAM_TIME, (uint64_t)slot->stamp.stream_time_us);
@@ -321,13 +323,21 @@ static void say_held(struct local *local, bool is_held, uint64_t bytes)
 	(void)pthread_mutex_unlock(&local->ring.mutex);
 }
 
+/* Once a second, and before the limit could be passed by much. */
+static bool is_time_to_retain(const struct local *local, int64_t now)
+{
+	int64_t pause = local->own.told_held ? RETAIN_EVERY_US / 5 : RETAIN_EVERY_US;
+	uint64_t much = local->options.retention_size / 16;
+	return now - local->own.retained_us >= pause || (much > 0 && local->own.appended >= much);
+}
+
 static enum rc retain(struct local *local, struct fault *fault)
 {
 	int64_t now = clock_monotonic_us();
-	int64_t pause = local->own.told_held ? RETAIN_EVERY_US / 5 : RETAIN_EVERY_US;
-	if (now - local->own.retained_us < pause)
+	if (!is_time_to_retain(local, now))
 		return RC_OK;
 	local->own.retained_us = now;
+	local->own.appended = 0;
 	struct log_retention wanted = {
 		.arrived_before_us = clock_wall_us() - local->options.retention_us,
 		.size_max = local->options.retention_size,
@@ -363,7 +373,7 @@ static void log_main(void *arg)
 			rc = retain(local, &fault);
 	}
 	if (rc != RC_OK)
-		fail(local, &fault);
+		give_up(local, &fault);
 }
 
 /* ---- door ---- */

@@ -301,6 +301,12 @@ enum rc local_state_load(struct local_state *state, struct log *log, struct faul
 	if (end->is_empty)
 		return RC_OK;
 	enum rc rc = log_replay_last_segment(log, load_head, load_batch, state, fault);
+	/* a new segment may be empty still: its head has the set and the schemas, the position is
+	 * the last batch's */
+	if (rc == RC_OK && follow_mark(state, buf_as_slice(&end->mark)) != RC_OK)
+		rc = fault_set(fault, RC_CORRUPT,
+			"the last batch in '%s' ends at a position that is not of this version",
+			state->folder);
 	state->hub.is_new = false;
 	state->hub.next_ordinal = end->next_ordinal;
 	state->hub.stream_time_us = end->stream_time_us;

@@ -103,12 +103,27 @@ const struct charset *charset_named(const char *name)
 	return NULL;
 }
 
+static bool is_seven_bits(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] >= 0x80)
+			return false;
+	}
+	return true;
+}
+
+const struct charset *charset_of_text(unsigned collation, struct slice text)
+{
+	const struct charset *charset = charset_of_collation(collation);
+	bool is_told = collation != 0;
+	if (!charset && (!is_told || is_seven_bits(text))) /* numbers of later servers */
+		charset = &charsets[CHARSET_utf8mb4];
+	return charset;
+}
+
 bool charset_to_utf8(const struct charset *charset, struct slice text, struct buf *out)
 {
-	bool is_ascii = charset->holds_ascii;
-	for (size_t i = 0; is_ascii && i < text.len; i++)
-		is_ascii = text.at[i] < 0x80;
-	if (is_ascii) {
+	if (charset->holds_ascii && is_seven_bits(text)) {
 		buf_slice(out, text);
 		return true;
 	}

@@ -21,7 +21,7 @@ struct parser {
 	struct sql_reader sql;
 	struct ddl *ddl;
 	struct name_place *names;
-	size_t default_len; /* the default database is the first thing in names_buf */
+	struct slice database; /* the default; the first thing in names_buf once there are names */
 };
 
 /* ---- names ---- */
@@ -39,7 +39,9 @@ static bool take_name_part(struct parser *parser, size_t *ret_at, size_t *ret_le
 static bool take_table(struct parser *parser)
 {
 	struct ddl *ddl = parser->ddl;
-	struct name_place name = {.database_len = parser->default_len};
+	struct name_place name = {.database_len = parser->database.len};
+	if (ddl->names_buf.len == 0)
+		buf_slice(&ddl->names_buf, parser->database);
 	if (ddl->name_count == NAMES_MAX || !take_name_part(parser, &name.table, &name.table_len))
 		return false;
 	if (sql_accept_symbol(&parser->sql, '.')) {
@@ -586,9 +588,8 @@ static void finish_names(struct parser *parser)
 void ddl_read(const struct binlog_query *query, struct ddl *ret_ddl)
 {
 	*ret_ddl = (struct ddl){.names_buf = buf_of(NAMES_TEXT_MAX)};
-	struct parser parser = {.sql = sql_reader_of(query), .ddl = ret_ddl};
-	buf_slice(&ret_ddl->names_buf, query->database);
-	parser.default_len = ret_ddl->names_buf.len;
+	struct parser parser = {
+		.sql = sql_reader_of(query), .ddl = ret_ddl, .database = query->database};
 	if (read_statement(&parser)) {
 		finish_names(&parser);
 	} else {

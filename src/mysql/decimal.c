@@ -8,18 +8,11 @@
 #include "base/json.h"
 #include "mysql/decode.h"
 
-enum { GROUP = 9, GROUP_BYTES = 4, DECIMALS_MAX = 30 };
+enum { GROUP = 9, GROUP_BYTES = 4, DECIMALS_MAX = 30, DECIMAL_BYTES_MAX = 40 };
 
 static const uint8_t digit_bytes[GROUP + 1] = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
 static const uint32_t powers[GROUP + 1] = {
 	1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
-
-struct digits {
-	const uint8_t *at;
-	uint8_t flip_first; /* of the first byte only */
-	uint8_t flip;
-	char *out;
-};
 
 size_t decimal_size(unsigned precision, unsigned decimals)
 {
@@ -31,73 +24,79 @@ size_t decimal_size(unsigned precision, unsigned decimals)
 		decimals / GROUP * GROUP_BYTES + digit_bytes[decimals % GROUP];
 }
 
-/* Writes the next `count` (1..9) digits, zeros in front kept. False when they are more. */
-static inline bool put_group(struct digits *digits, unsigned count)
+struct digits {
+	const uint8_t *at;
+	uint32_t flip;    /* all bits of negative numbers */
+	bool is_too_many; /* a group was more than its digits */
+};
+
+/* The value of the next group of `count` (1..9) digits. */
+static inline uint32_t take_group(struct digits *digits, unsigned count)
 {
 	unsigned bytes = digit_bytes[count];
-	uint32_t value = 0;
-	for (unsigned i = 0; i < bytes; i++) {
-		value = value << 8 | (uint8_t)(digits->at[i] ^ digits->flip ^ digits->flip_first);
-		digits->flip_first = 0;
-	}
+	uint32_t value = (uint32_t)load_be(digits->at, bytes);
+	value ^= digits->flip >> (32 - 8 * bytes);
 	digits->at += bytes;
-	if (value >= powers[count])
-		return false;
-	uint8_t *out = (uint8_t *)digits->out;
-	if (count == GROUP) {
-		*out = (uint8_t)('0' + value / 100000000);
-		json_put_8(out + 1, value % 100000000);
-	} else {
-		json_put_fixed(out, value, count);
-	}
-	digits->out += count;
-	return true;
+	digits->is_too_many |= value >= powers[count];
+	return value;
 }
 
-/* Digits with the odd group first (before the point) or last (behind it). */
-static bool put_half(struct digits *digits, unsigned count, bool odd_first)
+/* Nine digits with zeros in front. */
+static inline uint8_t *put_group(uint8_t *out, uint32_t value)
 {
-	unsigned odd = count % GROUP;
-	if (odd_first && odd && !put_group(digits, odd))
-		return false;
-	for (unsigned i = 0; i < count / GROUP; i++) {
-		if (!put_group(digits, GROUP))
-			return false;
-	}
-	return odd_first || !odd || put_group(digits, odd);
+	*out++ = (uint8_t)('0' + value / 100000000);
+	return json_put_8(out, value % 100000000);
 }
 
-static bool is_zero(const char *text, size_t len)
+/* Digits before the point, without zeros in front but at least one. */
+static uint8_t *put_whole(struct digits *digits, unsigned count, uint8_t *out)
 {
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] != '0' && text[i] != '.')
-			return false;
-	}
-	return true;
+	uint32_t value = count % GROUP ? take_group(digits, count % GROUP) : 0;
+	unsigned groups = count / GROUP;
+	for (; groups > 0 && value == 0; groups--)
+		value = take_group(digits, GROUP);
+	out = json_put_u64(out, value);
+	for (; groups > 0; groups--)
+		out = put_group(out, take_group(digits, GROUP));
+	return out;
+}
+
+static uint8_t *put_fraction(struct digits *digits, unsigned count, uint8_t *out)
+{
+	for (; count >= GROUP; count -= GROUP)
+		out = put_group(out, take_group(digits, GROUP));
+	if (count == 2)
+		return json_put_2(out, take_group(digits, 2) % 100);
+	return count ? json_put_fixed(out, take_group(digits, count), count) : out;
+}
+
+static bool is_zero(const uint8_t *text, const uint8_t *end)
+{
+	while (text < end && (*text == '0' || *text == '.'))
+		text++;
+	return text == end;
 }
 
 size_t decimal_put(const uint8_t *bytes, unsigned precision, unsigned decimals, char *out)
 {
-	char text[DECIMAL_TEXT_MAX];
-	unsigned whole = precision - decimals;
-	bool negative = !(bytes[0] & 0x80);
-	struct digits digits = {bytes, 0x80, negative ? 0xff : 0, text};
-	if (!put_half(&digits, whole, true))
-		return 0;
-	char *start = text, *point = digits.out;
-	while (start < point && *start == '0')
-		start++;
+	uint8_t first[DECIMAL_BYTES_MAX];
+	size_t size = decimal_size(precision, decimals);
+	memcpy(first, bytes, size);
+	first[0] ^= 0x80;
+	bool negative = first[0] & 0x80;
+	struct digits digits = {first, negative ? 0xffffffff : 0, false};
+	uint8_t *start = (uint8_t *)out, *at = start;
+	*at = '-';
+	at += negative;
+	at = put_whole(&digits, precision - decimals, at);
 	if (decimals) {
-		*digits.out++ = '.';
-		if (!put_half(&digits, decimals, false))
-			return 0;
+		*at++ = '.';
+		at = put_fraction(&digits, decimals, at);
 	}
-	size_t len = (size_t)(digits.out - start);
-	size_t used = 0;
-	if (negative && !is_zero(start, len))
-		out[used++] = '-';
-	if (start == point)
-		out[used++] = '0';
-	memcpy(out + used, start, len);
-	return used + len;
+	if (digits.is_too_many)
+		return 0;
+	size_t len = (size_t)(at - start);
+	if (negative && is_zero(start + 1, at)) /* there is no negative zero */
+		memmove(start, start + 1, --len);
+	return len;
 }

@@ -66,6 +66,10 @@ enum { COLLATION_BINARY = 63, COLLATION_UTF8MB4_BIN = 46 };
 const struct charset *charset_of_collation(unsigned collation);
 const struct charset *charset_named(const char *name);
 
+/* Of a statement in the character set of a collation (0: not told); NULL where only a later server
+ * knows. */
+const struct charset *charset_of_text(unsigned collation, struct slice text);
+
 /* Appends `text` as UTF-8. False when it is not valid in that character set, or this one cannot be
  * converted. */
 bool charset_to_utf8(const struct charset *charset, struct slice text, struct buf *out);

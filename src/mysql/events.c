@@ -238,8 +238,7 @@ enum rc binlog_query_read(struct slice body, struct binlog_query *ret_query)
 
 enum rc binlog_query_utf8(const struct binlog_query *query, struct buf *out)
 {
-	unsigned collation = query->collation ? query->collation : COLLATION_UTF8MB4_BIN;
-	const struct charset *charset = charset_of_collation(collation);
+	const struct charset *charset = charset_of_text(query->collation, query->sql);
 	if (!charset || !charset_to_utf8(charset, query->sql, out))
 		return RC_UNSUPPORTED;
 	return out->rc;

@@ -73,7 +73,7 @@ static size_t shortest(double value, char digits[DOUBLE_MAX], int *ret_point)
 	int exponent = 0;
 	for (; count <= 17; count++) {
 		snprintf(text, sizeof text, "%.*e", count - 1, value);
-		exponent = atoi(strchr(text, 'e') + 1);
+		exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
 		number = 0;
 		for (const char *at = text; *at != 'e'; at++) {
 			if (*at != '.')

@@ -340,8 +340,8 @@ struct binlog_rows {
 	struct reader rest;                  /* the row images */
 };
 /* Row events v1 and v2, not compressed ones. v2 extra data is stepped over. An event holds at least
- * one row: read images until `rest` is empty, but always one (do ... while). One without columns has
- * no bytes: MySQL logs INSERT ... VALUES () so where binlog_row_image is MINIMAL. */
+ * one row: read images until `rest` is empty, but always one (do ... while). One without columns
+ * has no bytes: MySQL logs INSERT ... VALUES () so where binlog_row_image is MINIMAL. */
 MUST_USE enum rc binlog_rows_read(const struct binlog_event *event,
 	const struct binlog_format *format, struct binlog_rows *ret_rows);
 

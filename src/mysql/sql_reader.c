@@ -176,13 +176,7 @@ struct sql_reader sql_reader_of(const struct binlog_query *query)
 		.end = query->sql.at + query->sql.len,
 		.ansi_quotes = query->ansi_quotes,
 		.no_backslash_escapes = query->no_backslash_escapes};
-	unsigned collation = query->collation ? query->collation : COLLATION_UTF8MB4_BIN;
-	sql.charset = charset_of_collation(collation);
-	bool is_plain = true;
-	for (size_t i = 0; is_plain && i < query->sql.len; i++)
-		is_plain = query->sql.at[i] < 0x80;
-	if (!sql.charset && is_plain) /* of a later server */
-		sql.charset = charset_of_collation(COLLATION_UTF8MB4_BIN);
+	sql.charset = charset_of_text(query->collation, query->sql);
 	if (!sql.charset || !sql.charset->holds_ascii)
 		break_off(&sql);
 	else

@@ -105,7 +105,7 @@ static enum rc column_fault(const struct build *build, const struct column *colu
 
 static enum rc unsupported(const struct build *build, const struct column *column, const char *text)
 {
-	char what[160];
+	char what[320];
 	snprintf(what, sizeof what, "this version does not decode the %s", text);
 	return column_fault(build, column, RC_UNSUPPORTED, what, build->fault);
 }
@@ -155,9 +155,9 @@ static enum rc resolve_charset(const struct build *build, struct column *column)
 	const struct charset *of_schema = NULL;
 	char what[200];
 	if (column->schema) {
-		const char *name = column->schema->charset;
-		of_schema = charset_named(name && *name ? name : "binary");
-		snprintf(what, sizeof what, "character set %.40s", name);
+		const char *told = column->schema->charset;
+		of_schema = charset_named(told && *told ? told : "binary");
+		snprintf(what, sizeof what, "character set %.40s", told);
 		if (!of_schema)
 			return unsupported(build, column, what);
 	}
@@ -165,8 +165,12 @@ static enum rc resolve_charset(const struct build *build, struct column *column)
 	if (!column->charset && !fact->collation)
 		return column_fault(build, column, RC_SCHEMA,
 			"the binlog does not tell its character set", build->fault);
-	snprintf(what, sizeof what, "character set %s (collation %u)",
-		column->charset ? column->charset->name : "unknown", fact->collation);
+	const char *name = column->charset ? column->charset->name : "unknown";
+	if (fact->collation)
+		snprintf(what, sizeof what, "character set %s (collation %u)", name,
+			fact->collation);
+	else
+		snprintf(what, sizeof what, "character set %s", name);
 	if (!column->charset || !column->charset->is_supported)
 		return unsupported(build, column, what);
 	if (!of_schema || of_schema == column->charset)
@@ -274,7 +278,7 @@ static enum rc check_type(const struct build *build, const struct column *column
 		return RC_OK;
 	struct buf ours = buf_of(TYPE_TEXT_MAX), theirs = buf_of(TYPE_TEXT_MAX);
 	column_type_text(column->fact, column->charset, column->is_json, NULL, &ours);
-	column_type_normal(column->schema->type, column->is_json, &theirs);
+	column_type_normal(column->schema->type, build->is_mariadb && column->is_json, &theirs);
 	enum rc rc = RC_OK;
 	char what[240];
 	const char *type = buf_cstring(&theirs);

@@ -88,25 +88,32 @@ bool time_read(const uint8_t *bytes, unsigned digits, struct value_time *ret_tim
 	return packed >> 22 == 0 && is_clock(ret_time, HOUR_MAX);
 }
 
-/* Seconds since 1970 as a date and a clock, by counting in eras of 400 years that begin in March.
- */
-static void unpack_unix(uint32_t seconds, struct value_time *time)
+/* Days since 1970 as a date, counted from March on, so that the odd day is a year's last: divisions
+ * by constants as multiplications with a shift (C. Neri and L. Schneider, "Euclidean affine
+ * functions and their application to calendar algorithms", 2022). */
+static inline void unpack_days(uint32_t days, struct value_time *time)
 {
-	uint32_t of_day = seconds % 86400;
-	uint32_t days = seconds / 86400 + 719468;
-	uint32_t era = days / 146097;
-	uint32_t day_of_era = days % 146097;
-	uint32_t year_of_era =
-		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	uint32_t day_of_year =
-		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	uint32_t month = (5 * day_of_year + 2) / 153; /* 0 is March */
-	time->day = (uint8_t)(day_of_year - (153 * month + 2) / 5 + 1);
-	time->month = (uint8_t)(month < 10 ? month + 3 : month - 9);
-	time->year = (uint16_t)(year_of_era + era * 400 + (month >= 10));
-	time->hour = (uint16_t)(of_day / 3600);
-	time->minute = (uint8_t)(of_day / 60 % 60);
-	time->second = (uint8_t)(of_day % 60);
+	enum { DAYS_BEFORE_1970 = 719468, DAYS_OF_ERA = 146097, MARCH_TO_DECEMBER = 306 };
+	uint32_t quarters = 4 * (days + DAYS_BEFORE_1970) + 3;
+	uint32_t century = quarters / DAYS_OF_ERA;
+	uint64_t scaled = 2939745ULL * (quarters % DAYS_OF_ERA | 3);
+	uint32_t year = century * 100 + (uint32_t)(scaled >> 32);
+	uint32_t day_of_year = (uint32_t)scaled / 2939745 / 4;
+	uint32_t month = 2141 * day_of_year + 197913; /* in units of 1/65536 */
+	bool is_next_year = day_of_year >= MARCH_TO_DECEMBER;
+	time->year = (uint16_t)(year + is_next_year);
+	time->month = (uint8_t)((month >> 16) - (is_next_year ? 12 : 0));
+	time->day = (uint8_t)((month & 0xffff) / 2141 + 1);
+}
+
+static inline void unpack_unix(uint32_t seconds, struct value_time *time)
+{
+	uint32_t days = seconds / 86400, of_day = seconds - days * 86400;
+	uint32_t minutes = of_day / 60;
+	unpack_days(days, time);
+	time->hour = (uint16_t)(minutes / 60);
+	time->minute = (uint8_t)(minutes % 60);
+	time->second = (uint8_t)(of_day - minutes * 60);
 }
 
 bool timestamp_read(const uint8_t *bytes, unsigned digits, struct value_time *ret_time)

@@ -355,6 +355,11 @@ static void call_failed(const struct net_client *client, struct lane *lane, CURL
 	struct net_call *call = lane->call;
 	enum rc rc = rc_of_code(lane, code);
 	const char *reason = lane->reason[0] ? lane->reason : curl_easy_strerror(code);
+	long number = 0; /* why the system did not connect is what people look for */
+	(void)curl_easy_getinfo(lane->easy, CURLINFO_OS_ERRNO, &number);
+	char refusal[128];
+	if (code == CURLE_COULDNT_CONNECT && number != 0)
+		reason = strerror_r((int)number, refusal, sizeof refusal);
 	if (rc == RC_LIMIT)
 		call->rc = fault_set(&call->fault, rc,
 			"%s %s%s: the answer is larger than %zu "

@@ -22,19 +22,23 @@ static int unread_ms = 30000;
 
 struct endpoint {
 	char host[HOST_MAX]; /* "": every interface */
-	char port[6];
+	uint16_t port;
 };
 
-static bool is_port(const char *text)
+static bool read_port(const char *text, uint16_t *ret_port)
 {
 	size_t digits = strspn(text, "0123456789");
-	return digits > 0 && digits <= 5 && text[digits] == 0 && atoi(text) <= UINT16_MAX;
+	unsigned long port = strtoul(text, NULL, 10);
+	if (digits == 0 || digits > 5 || text[digits] != 0 || port > UINT16_MAX)
+		return false;
+	*ret_port = (uint16_t)port;
+	return true;
 }
 
 static bool split(const char *text, struct endpoint *ret_endpoint)
 {
 	const char *colon = strrchr(text, ':');
-	if (!colon || !is_port(colon + 1))
+	if (!colon || !read_port(colon + 1, &ret_endpoint->port))
 		return false;
 	size_t len = (size_t)(colon - text);
 	bool in_brackets = len >= 2 && text[0] == '[' && text[len - 1] == ']';
@@ -46,7 +50,6 @@ static bool split(const char *text, struct endpoint *ret_endpoint)
 		return false;
 	memcpy(ret_endpoint->host, text, len);
 	ret_endpoint->host[len] = 0;
-	(void)snprintf(ret_endpoint->port, sizeof ret_endpoint->port, "%s", colon + 1);
 	return true;
 }
 
@@ -103,10 +106,10 @@ static int open_at(const struct sockaddr *address, socklen_t len)
 }
 
 /* One socket for both families; where the machine has no IPv6, for the other alone. */
-static int open_everywhere(const char *port)
+static int open_everywhere(uint16_t port)
 {
 	struct sockaddr_in6 both = {.sin6_family = AF_INET6, .sin6_addr = in6addr_any};
-	both.sin6_port = htons((uint16_t)atoi(port));
+	both.sin6_port = htons(port);
 	int fd = open_at((struct sockaddr *)&both, sizeof both);
 	if (fd >= 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
 		return fd;
@@ -120,7 +123,9 @@ static enum rc open_host(
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	struct addrinfo *found = NULL;
-	int code = getaddrinfo(endpoint->host, endpoint->port, &hints, &found);
+	char port[6];
+	(void)snprintf(port, sizeof port, "%u", endpoint->port);
+	int code = getaddrinfo(endpoint->host, port, &hints, &found);
 	if (code != 0)
 		return not_an_address(text, gai_strerror(code), fault);
 	*ret_fd = open_at(found->ai_addr, found->ai_addrlen);

@@ -40,8 +40,9 @@ struct net_server;
 struct net_server_options {
 	const char *listen; /* "127.0.0.1:8080", "[::1]:8080", ":8080" (every interface), a host's
 			       name; port 0 takes a free one */
-	size_t body_max;    /* bytes of a request's body at the most; larger ones are answered 413
-			       (over HTTP/2 one that is larger by a MiB has its stream refused) */
+	size_t body_max; /* bytes of a request's body at the most; larger ones are answered 413. One
+			    that is larger by a MiB is not read on: its sender may see the
+			    connection cut before the answer, over HTTP/2 a refused stream */
 	void (*handle)(void *context, const struct net_request *request, struct net_answer *answer);
 	void (*tick)(void *context); /* called about once a second on the same thread; or NULL */
 	void *context;

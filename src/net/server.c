@@ -4,9 +4,10 @@
  * connection begins with its preface), gathers bodies and drops who is too slow; a handler gets a
  * whole request and fills a buffer, which is sent without a copy and freed when it is sent.
  *
- * A body that is too large: h2o answers 413 over HTTP/1.1, but over HTTP/2 refuses the stream,
- * which clients take for "try again". So its limit lies a little higher than ours (BODY_SPARE), and
- * what comes in between is answered 413 here.
+ * A body that is too large: h2o answers 413 over HTTP/1.1 and closes, which a sender in full flow
+ * takes for a cut connection; over HTTP/2 it refuses the stream, which clients take for "try
+ * again". So its limit lies a little higher than ours (BODY_SPARE), and what comes in between is
+ * read whole and answered 413 here.
  *
  * Invariants:
  *  1. Everything of h2o belongs to the server's thread; stopping is one write to `wake`.
@@ -18,6 +19,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <h2o.h>
 #include <h2o/http1.h>
 #include <h2o/http2.h>
@@ -54,7 +56,8 @@ struct net_server {
 	/* shared, set before the thread starts */
 	struct net_server_options options;
 	char address[LISTEN_ADDRESS_MAX];
-	int listener_fd, wake;
+	int listener_fd;
+	int wake, wake_end; /* one eventfd: ours to write, and the thread's, which h2o closes */
 	size_t peers_max;
 	struct thread thread;
 	/* the thread's */
@@ -67,7 +70,7 @@ struct net_server {
 	h2o_timeout_t second;
 	h2o_timeout_entry_t next_tick;
 	struct peer *peers;
-	size_t peer_count;
+	_Atomic size_t peer_count;
 };
 
 #ifdef __SANITIZE_ADDRESS__
@@ -294,7 +297,7 @@ static void set_up(struct net_server *server)
 	server->listener->data = server;
 	h2o_socket_read_start(server->listener, on_accept);
 	server->waker =
-		h2o_evloop_socket_create(server->loop, server->wake, H2O_SOCKET_FLAG_DONT_READ);
+		h2o_evloop_socket_create(server->loop, server->wake_end, H2O_SOCKET_FLAG_DONT_READ);
 	server->waker->data = server;
 	h2o_socket_read_start(server->waker, on_wake);
 	h2o_timeout_init(server->loop, &server->second, TICK_MS);
@@ -348,26 +351,39 @@ static size_t most_peers(void)
 	return files.rlim_cur / 4 > 0 ? files.rlim_cur / 4 : 1;
 }
 
+static enum rc make_wake(struct net_server *server, struct fault *fault)
+{
+	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (server->wake >= 0)
+		server->wake_end = fcntl(server->wake, F_DUPFD_CLOEXEC, 0);
+	if (server->wake_end < 0)
+		return fault_errno(fault, RC_IO, "cannot make an eventfd");
+	return RC_OK;
+}
+
+static void close_files(const struct net_server *server)
+{
+	const int files[] = {server->listener_fd, server->wake, server->wake_end};
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+		if (files[i] >= 0)
+			(void)close(files[i]);
+	}
+}
+
 enum rc net_server_start(const struct net_server_options *options, struct net_server **ret_server,
 	struct fault *fault)
 {
 	struct net_server *server = mem_new(1, sizeof *server);
 	server->options = *options;
 	server->peers_max = most_peers();
-	server->listener_fd = server->wake = -1;
+	server->listener_fd = server->wake = server->wake_end = -1;
 	enum rc rc = listen_open(options->listen, &server->listener_fd, server->address, fault);
-	if (rc == RC_OK) {
-		server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (server->wake < 0)
-			rc = fault_errno(fault, RC_IO, "cannot make an eventfd");
-	}
+	if (rc == RC_OK)
+		rc = make_wake(server, fault);
 	if (rc == RC_OK)
 		rc = thread_start(&server->thread, THREAD_NET, "net", run, server, fault);
 	if (rc != RC_OK) {
-		if (server->listener_fd >= 0)
-			(void)close(server->listener_fd);
-		if (server->wake >= 0)
-			(void)close(server->wake);
+		close_files(server);
 		mem_free(server);
 		return rc;
 	}
@@ -387,6 +403,7 @@ void net_server_stop(struct net_server *server)
 	int result = eventfd_write(server->wake, 1);
 	assert(result == 0);
 	thread_join(&server->thread);
+	(void)close(server->wake);
 	if (server->peer_count == 0)
 		mem_free(server);
 }

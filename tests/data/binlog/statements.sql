@@ -34,7 +34,7 @@ create trigger tr before insert on a for each row set new.c = 5;
 drop trigger tr;
 drop function f;
 drop procedure p;
-create event ev on schedule every 1 day do delete from a;
+create event ev on schedule every 1 day starts '2037-01-01 00:00:00' do delete from a;
 alter event ev disable;
 drop event ev;
 create user u1 identified by 'x';

@@ -37,7 +37,8 @@ static void peer_start(struct peer *peer, const char *scheme, const char *pem)
 	close(to[0]);
 	close(from[1]);
 	char port[20] = "";
-	assert_true(read(from[0], port, sizeof port - 1) > 0);
+	for (size_t len = 0; !strchr(port, '\n'); len++) /* it may come in pieces */
+		assert_int_equal(read(from[0], port + len, len < sizeof port - 1), 1);
 	close(from[0]);
 	peer->to = to[1];
 	snprintf(peer->url, sizeof peer->url, "%s://127.0.0.1:%d", scheme, atoi(port));
@@ -383,7 +384,7 @@ static void a_refused_connection_is_unreachable(void **state)
 	(void)state;
 	struct net_call call = ask(options_of("http://127.0.0.1:1"), call_of("GET", "/"));
 	assert_int_equal(call.rc, RC_UNREACHABLE);
-	assert_non_null(strstr(call.fault.text, "GET http://127.0.0.1:1/: "));
+	assert_string_equal(call.fault.text, "GET http://127.0.0.1:1/: Connection refused");
 	call = ask(options_of("http://no-such-host.invalid"), call_of("GET", "/"));
 	assert_int_equal(call.rc, RC_UNREACHABLE);
 	assert_true(call.fault.hint[0] != 0);
@@ -489,7 +490,7 @@ static void checks_the_server_s_certificate(void **state)
 	assert_int_equal(call.rc, RC_OK);
 	buf_release(&call.answer);
 
-	char wrong[100]; /* TLS to a port that has none */
+	char wrong[120]; /* TLS to a port that has none */
 	snprintf(wrong, sizeof wrong, "https%s", plain.url + 4);
 	call = ask(options_of(wrong), call_of("GET", "/echo"));
 	assert_int_equal(call.rc, RC_UNREACHABLE);

@@ -7,7 +7,6 @@ import email.utils
 import hashlib
 import http.server
 import json
-import socket
 import ssl
 import sys
 import threading

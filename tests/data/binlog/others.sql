@@ -1,0 +1,20 @@
+-- Columns that are not decoded: tables are refused, but their rows can be stepped over.
+create table geometry_(id int primary key, g geometry, p point not null);
+insert into geometry_ values (1, st_geomfromtext('LINESTRING(0 0,1 1)'), st_geomfromtext('POINT(1 2)')), (2, null, st_geomfromtext('POINT(3 4)'));
+create table charset_(id int primary key, v varchar(20) character set cp1251, a int unsigned);
+insert into charset_ values (1, 'Привет', 4000000000);
+create table enum_charset(id int primary key, e enum('да','нет') character set koi8r);
+insert into enum_charset values (1, 'нет');
+--mariadb:create table compressed_(id int primary key, v varchar(1000) compressed, b blob compressed, t text compressed character set latin1, l int);
+--mariadb:insert into compressed_ values (1, repeat('x', 500), repeat('y', 1000), 'short', 7), (2, '', '', '', 8), (3, null, null, null, 9);
+--mariadb:create table uuid_(id int primary key, u uuid, i4 inet4, i6 inet6);
+--mariadb:insert into uuid_ values (1, '123e4567-e89b-12d3-a456-426655440000', '1.2.3.4', '::1');
+--mysql:create table vector_(id int primary key, v vector(3), t varchar(5), l int);
+--mysql:insert into vector_ values (1, string_to_vector('[1,2,3]'), 'x', 7), (2, null, 'y', 8);
+--mariadb:set global mysql56_temporal_format=OFF;
+--mariadb:create table old_times(id int primary key, t time, dt datetime, ts timestamp null, d date);
+--mariadb:insert into old_times values (1, '-12:34:56', '2026-11-23 12:34:56', '2026-11-23 12:34:56', '2026-11-23'), (2, '838:59:59', '9999-12-31 23:59:59', '2038-01-19 03:14:07', '9999-12-31');
+--mariadb:insert into old_times values (3, '-838:59:59', '0000-00-00 00:00:00', '0000-00-00 00:00:00', '0000-00-00'), (4, null, null, null, null), (5, '00:00:01', '2026-11-00 00:00:00', '1970-01-01 00:00:01', '2026-00-00');
+--mariadb:create table old_fractions(id int primary key, t time(3), dt datetime(6));
+--mariadb:insert into old_fractions values (1, '-12:34:56.789', '2026-11-23 12:34:56.789012');
+--mariadb:set global mysql56_temporal_format=ON;
