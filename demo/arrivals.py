@@ -21,7 +21,7 @@ from typing import Iterator
 import readmodel
 
 LOOK_SECONDS = 0.002
-NEAR = 24  # of the changes that are awaited, so many are looked for one by one
+NEAR = 24  # of the first and last changes that are awaited, so many are looked for one by one
 STEP = math.log(1.03)  # latencies are counted in classes that are 3 % wide
 
 
@@ -193,7 +193,8 @@ class Arrivals:
         while done < end:
             ahead = [done + near for near in range(NEAR)]
             ahead += [done + (1 << power) for power in range(5, 40) if done + (1 << power) < end]
-            seen = [at for at in (*ahead, end - 1)
+            ahead += range(max(done, end - NEAR), end)
+            seen = [at for at in ahead
                     if at < end and self._is_visible(connection, self._pending[at])]
             if not seen:
                 break

@@ -27,7 +27,7 @@ from writer import Counts, Writer
 sys.path.append(str(ROOT / "tools" / "workshop"))
 import build  # noqa: E402
 
-CATCH_UP_SECONDS = 120
+CATCH_UP_SECONDS, IDLE_SECONDS = 120, 5
 RATE, ADS = 200, 5000
 
 
@@ -218,14 +218,20 @@ class Demo:
         if self.writer:
             self.writer.stop()
 
+    def _wait_for_the_rest(self) -> None:
+        """Until all that was committed is seen to have arrived, or nothing more moves."""
+        awaited, moved = self.arrivals.awaited, time.monotonic()
+        while self.arrivals.awaited and time.monotonic() - moved < IDLE_SECONDS:
+            self._look_after()
+            time.sleep(0.02)
+            if self.arrivals.awaited != awaited:
+                awaited, moved = self.arrivals.awaited, time.monotonic()
+
     def finish(self) -> bool:
         """Everything is delivered and compared. True when all is equal."""
         self.stop_writing()
-        end = time.monotonic() + CATCH_UP_SECONDS
-        while self.arrivals.awaited and time.monotonic() < end:
-            self._look_after()
-            time.sleep(0.02)
-        arrived = self.arrivals.total.figures()
+        self._wait_for_the_rest()
+        arrived, unseen = self.arrivals.total.figures(), self.arrivals.awaited
         self.arrivals.stop()
         status = self.millstream.stop(self.patience)
         if status != 0:
@@ -238,7 +244,8 @@ class Demo:
         if arrived["count"]:
             summary.line("live changes arrived", arrived["count"],
                          f"half of them within {ms(arrived['p50'])}, 99 of 100 within "
-                         f"{ms(arrived['p99'])}, the slowest after {ms(arrived['most'])}")
+                         f"{ms(arrived['p99'])}, the slowest after {ms(arrived['most'])}"
+                         + (f"; {unseen:,} more were not waited for" if unseen else ""))
         print(f"\n{summary.text(sys.stdout.isatty())}\n", flush=True)
         print("Everything is equal." if summary.is_good else
               "NOT EQUAL: see above.", flush=True)

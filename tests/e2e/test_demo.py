@@ -300,10 +300,12 @@ def test_the_site_shows_what_the_database_was_told(demo, folder):
 def test_leaves_nothing_when_it_is_stopped_during_set_up(demo, folder, number, status):
     for _ in range(4):
         running = demo("--ads", "300")
-        time.sleep(random.uniform(0.3, 2.5))
+        wait_until(lambda: "building" in text_of(running), 20, lambda: text_of(running))
+        seconds = random.uniform(0, 2.5)
+        time.sleep(seconds)
         running.send_signal(number)
         text = end(running, status)
-        assert "stopped by" in text and "Traceback" not in text, text
+        assert "stopped by" in text and "Traceback" not in text, f"after {seconds} s:\n{text}"
         nothing_is_left(folder)
 
 
