@@ -158,7 +158,9 @@ class MariaDb:
             raise Failed("MariaDB does not start", self.folder.log)
 
     def make_tables(self) -> None:
-        text = (Path(__file__).parent / "market.sql").read_text(encoding="utf-8")
+        """The comments are for readers of the file; a server would keep them in its binlog."""
+        lines = (Path(__file__).parent / "market.sql").read_text(encoding="utf-8").splitlines()
+        text = "\n".join(line for line in lines if not line.startswith("--"))
         connection = pymysql.connect(unix_socket=str(self.folder.socket), user="root",
                                      charset="utf8mb4", client_flag=CLIENT.MULTI_STATEMENTS)
         with connection, connection.cursor() as cursor:
