@@ -65,9 +65,8 @@ class Generator:
     def know(self, step: Step, row_id: int) -> None:
         """A row was made."""
         if step.table == "publishers":
-            language = step.values["languages"].split(",")[0]
-            self.publishers.append(Publisher(row_id, step.values["kind"], language,
-                                             step.values["city"]))
+            city = step.values["city"]
+            self.publishers.append(Publisher(row_id, step.values["kind"], CITIES[city], city))
             return
         values = step.values
         cents = None if values["price"] is None else round(float(values["price"]) * 100)

@@ -56,15 +56,16 @@ class LiveLine:
     def _text(self, now: float, written: int, status: dict | None, minute: dict) -> str:
         then, before = self._written[0]
         rate = (written - before) / (now - then) if now > then else 0
-        parts = [clock(now - self.started), f"rows written {written:,} ({rate:,.0f}/s)"]
+        parts = [clock(now - self.started), f"{written:,} rows, {rate:,.0f}/s"]
         if status is None:
             parts.append("Millstream's console does not answer")
         else:
             archive = stage(status, "archive").get("metrics", {})
-            parts += [f"events {status['stream'].get('next_ordinal', 0):,}",
-                      f"objects {archive.get('batches_total', 0):,}",
-                      f"read model {behind(status, 'sink:' + SINK)}"]
-        parts.append(f"arrival p50 {ms(minute['p50'])}, p99 {ms(minute['p99'])}")
+            parts += [f"{status['stream'].get('next_ordinal', 0):,} events",
+                      f"{archive.get('batches_total', 0):,} objects"]
+        parts.append(f"arrive in {ms(minute['p50'])} (p50), {ms(minute['p99'])} (p99)")
+        if status is not None:
+            parts.append(f"read model {behind(status, 'sink:' + SINK)}")
         return " | ".join(parts)
 
     def put(self, text: str) -> None:

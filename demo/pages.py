@@ -112,7 +112,8 @@ def chips(attributes: dict) -> str:
         if isinstance(value, dict):
             return ", ".join(f"{name} {text(inner)}" for name, inner in value.items())
         if isinstance(value, list):
-            return " × ".join(text(inner) for inner in value) or "nothing"
+            sign = ", " if any(isinstance(inner, str) for inner in value) else " × "
+            return sign.join(text(inner) for inner in value) or "nothing"
         return {True: "yes", False: "no", None: "unknown"}.get(value, str(value)) \
             if value is None or isinstance(value, bool) else str(value)
     return "".join(f'<span class="chip">{e(name.replace("_", " "))}: {e(text(value))}</span>'

@@ -246,7 +246,8 @@ class Demo:
                          f"half of them within {ms(arrived['p50'])}, 99 of 100 within "
                          f"{ms(arrived['p99'])}, the slowest after {ms(arrived['most'])}"
                          + (f"; {unseen:,} more were not waited for" if unseen else ""))
-        print(f"\n{summary.text(sys.stdout.isatty())}\n", flush=True)
+        is_coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        print(f"\n{summary.text(is_coloured)}\n", flush=True)
         print("Everything is equal." if summary.is_good else
               "NOT EQUAL: see above.", flush=True)
         return summary.is_good
