@@ -6,7 +6,8 @@
  *
  * One thread (THREAD_ROLE) reads the stream and has one open object for each shard: frames that the
  * stream compressed are copied, plain runs are gathered and compressed. An object is published when
- * it is large or old enough, when its hour is over, and at the end.
+ * it is large or old enough, when its hour is over, when the stream is full and waits for it, and
+ * at the end.
  *
  * Threads: the functions belong to whoever started it (main); archive_failed: any. */
 #ifndef ARCHIVE_ARCHIVE_H

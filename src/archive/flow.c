@@ -277,8 +277,9 @@ static enum rc read_some(struct flow *flow, struct fault *fault)
 {
 	struct log_view *view = NULL;
 	enum rc rc = hub_read(flow->reader, wait_us(flow), &view, fault);
-	if (rc == RC_TIMEOUT)
-		return close_round(flow, ROUND_IDLE, fault);
+	if (rc == RC_TIMEOUT) /* nothing comes, perhaps because the stream waits for us */
+		return close_round(
+			flow, hub_is_held(flow->options->hub) ? ROUND_ALL : ROUND_IDLE, fault);
 	if (rc == RC_OK)
 		rc = take_view(flow, view, fault);
 	if (rc == RC_OK)

@@ -244,7 +244,8 @@ static enum rc scan_run(struct scan *scan, const struct shard *shard, struct fau
 		}
 		scan->at += record.line.len;
 	}
-	if (rc != RC_END || scan->at != scan->run->raw_len)
+	/* also where there are no lines to archive at all */
+	if (rc != RC_END || scan->at != scan->run->raw_len || scan->at == scan->skip)
 		return fault_set(fault, RC_CORRUPT,
 			"the record table of shard %u from ordinal %llu does not check out",
 			scan->run->shard, (unsigned long long)scan->run->first_ordinal);

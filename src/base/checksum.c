@@ -3,6 +3,7 @@
 
 #include <isa-l/crc.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 uint32_t checksum_crc32(uint32_t seed, const void *bytes, size_t len)
@@ -26,11 +27,34 @@ uint32_t checksum_crc32c(uint32_t seed, const void *bytes, size_t len)
 	return ~crc;
 }
 
+static pthread_key_t context_key;
+
+static void free_context(void *context)
+{
+	EVP_MD_CTX_free(context);
+}
+
+static void make_key(void)
+{
+	if (pthread_key_create(&context_key, free_context) != 0)
+		abort(); /* only a process with a thousand keys fails here */
+}
+
+/* Of the calling thread, whose end frees it. */
+static EVP_MD_CTX *make_context(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	(void)pthread_once(&once, make_key);
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	(void)pthread_setspecific(context_key, context);
+	return context;
+}
+
 static void digest(const EVP_MD *kind, const void *bytes, size_t len, uint8_t *ret_digest)
 {
 	static _Thread_local EVP_MD_CTX *context; /* making one costs more than a short digest */
 	if (!context)
-		context = EVP_MD_CTX_new();
+		context = make_context();
 	if (!context || EVP_DigestInit_ex(context, kind, NULL) != 1 ||
 		EVP_DigestUpdate(context, bytes, len) != 1 ||
 		EVP_DigestFinal_ex(context, ret_digest, NULL) != 1)

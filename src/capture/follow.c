@@ -527,10 +527,14 @@ static enum rc refuse_event(const struct binlog_event *event, struct fault *faul
 static enum rc on_event(
 	struct capture *capture, const struct binlog_event *event, struct fault *fault)
 {
-	enum binlog_change change;
-	if (binlog_rows_change(event->type, &change))
-		return on_rows(capture, event, fault);
 	switch (event->type) {
+	case BINLOG_WRITE_ROWS:
+	case BINLOG_UPDATE_ROWS:
+	case BINLOG_DELETE_ROWS:
+	case BINLOG_WRITE_ROWS_V1:
+	case BINLOG_UPDATE_ROWS_V1:
+	case BINLOG_DELETE_ROWS_V1:
+		return on_rows(capture, event, fault);
 	case BINLOG_TABLE_MAP:
 		return on_table_map(capture, event, fault);
 	case BINLOG_GTID:

@@ -26,6 +26,7 @@ struct hub_backend_ops {
 	enum rc (*flush)(struct hub_backend *backend, struct fault *fault);
 	enum rc (*failed)(struct hub_backend *backend, struct fault *fault);
 	void (*archived)(struct hub_backend *backend, uint64_t next);
+	bool (*is_held)(const struct hub_backend *backend);
 };
 
 enum rc hub_local_open(const struct hub_options *options, const struct hub_meta *meta,

@@ -116,3 +116,8 @@ void hub_archived(struct hub *hub, uint64_t next)
 {
 	hub->backend->ops->archived(hub->backend, next);
 }
+
+bool hub_is_held(const struct hub *hub)
+{
+	return hub->backend->ops->is_held(hub->backend);
+}

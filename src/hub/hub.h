@@ -188,4 +188,8 @@ MUST_USE enum rc hub_checkpoint_list(const char *folder,
 /* The archive has everything below `next`: retention may drop it. Any thread. */
 void hub_archived(struct hub *hub, uint64_t next);
 
+/* Whether the stream is above its size limit and the appender waits for hub_archived: then the
+ * archive publishes what it has, however little. Any thread. */
+bool hub_is_held(const struct hub *hub);
+
 #endif

@@ -426,6 +426,15 @@ static void local_archived(struct hub_backend *backend, uint64_t next)
 	atomic_store(&local_of(backend)->archived, next);
 }
 
+static bool local_is_held(const struct hub_backend *backend)
+{
+	struct local *local = local_of(backend);
+	(void)pthread_mutex_lock(&local->ring.mutex);
+	bool is_held = local->ring.is_held;
+	(void)pthread_mutex_unlock(&local->ring.mutex);
+	return is_held;
+}
+
 static void local_free(struct local *local)
 {
 	log_close(local->own.log);
@@ -465,6 +474,7 @@ static const struct hub_backend_ops local_ops = {
 	.flush = local_flush,
 	.failed = local_failed,
 	.archived = local_archived,
+	.is_held = local_is_held,
 };
 
 static enum rc write_head(void *context, struct buf *out, struct fault *fault)

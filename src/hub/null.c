@@ -85,6 +85,12 @@ static void null_archived(struct hub_backend *backend, uint64_t next)
 	(void)backend, (void)next;
 }
 
+static bool null_is_held(const struct hub_backend *backend)
+{
+	(void)backend;
+	return false;
+}
+
 static const struct hub_backend_ops null_ops = {
 	.name = "null",
 	.close = null_close,
@@ -97,6 +103,7 @@ static const struct hub_backend_ops null_ops = {
 	.flush = null_flush,
 	.failed = null_failed,
 	.archived = null_archived,
+	.is_held = null_is_held,
 };
 
 enum rc hub_null_open(

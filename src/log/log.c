@@ -49,10 +49,11 @@ static enum rc write_holder(int fd, const char *path, struct fault *fault)
 	uint8_t time[32];
 	*json_put_time_us(time, clock_wall_us(), 0) = 0;
 	char *text = mem_format("process %ld, since %s\n", (long)getpid(), (const char *)time);
-	struct iovec part = {text, strlen(text)};
-	enum rc rc = disk_truncate(fd, path, 0, fault);
+	const size_t len = strlen(text);
+	struct iovec part = {text, len};
+	enum rc rc = disk_write(fd, path, &part, 1, 0, fault);
 	if (rc == RC_OK)
-		rc = disk_write(fd, path, &part, 1, 0, fault);
+		rc = disk_truncate(fd, path, len, fault);
 	mem_free(text);
 	return rc;
 }

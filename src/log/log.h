@@ -113,7 +113,7 @@ struct log_options {
 struct log_end {
 	bool is_empty;         /* no batch was ever written */
 	uint64_t next_ordinal; /* 0 for an empty log */
-	uint64_t address;      /* where the next batch will be */
+	uint64_t address;      /* where the last batch ends; 0 for an empty log */
 	int64_t stream_time_us, arrival_us;
 	uint64_t fingerprint, generation;
 	struct buf mark;      /* of the last batch */
@@ -154,9 +154,10 @@ MUST_USE enum rc log_append(struct log *log, struct log_batch *batch, struct fau
  * more is acknowledged, ever: reopen. */
 MUST_USE enum rc log_sync(struct log *log, struct fault *fault);
 
-/* Drops whole segments from the oldest on, never the last one. A segment goes when all of it
- * arrived before `arrived_before_us` or the rest exceeds `size_max` bytes (0: no limit), and only
- * if all its ordinals are below `keep_from`. */
+/* Drops whole segments from the oldest on, never the one with the last acknowledged batch. A
+ * segment goes when all of it arrived before `arrived_before_us`, or when the newer ones alone
+ * exceed `size_max` bytes (0: no limit); and only if all its ordinals are below `keep_from`. The
+ * newest counts with all the space that is allocated for it. */
 struct log_retention {
 	int64_t arrived_before_us;
 	uint64_t size_max;
@@ -173,7 +174,7 @@ MUST_USE enum rc log_retain(struct log *log, const struct log_retention *retenti
 
 /* ---- reading ---- */
 
-/* A batch read back. Slices are valid until the next log_read on the same reader. */
+/* A batch read back. Slices are valid until the next log_read or seek on the same reader. */
 struct log_view {
 	uint64_t address, next_address;
 	uint64_t first_ordinal, count;
@@ -203,15 +204,17 @@ struct log_record {
 	struct slice line; /* valid as long as the view */
 };
 
-/* Reads the log in `folder`, of this process or another; needs no log_open. Starts at the oldest
- * batch. RC_NOT_FOUND when there is no log. */
+/* Reads the log in `folder`, of this process or another; needs no log_open, and no right to write.
+ * Starts at the oldest batch. RC_NOT_FOUND when there is no log. */
 MUST_USE enum rc log_reader_open(
 	const char *folder, struct log_reader **ret_reader, struct fault *fault);
 void log_reader_close(struct log_reader *reader); /* accepts NULL */
 
 /* Go to: the oldest batch; the end (what comes next); the batch that holds `ordinal` or else the
  * first one after it; the first batch that arrived at or after `arrival_us`; an address that a view
- * gave. RC_TRIMMED when the ordinal or address is no longer in the log. */
+ * gave. What lies behind the last batch means the end. RC_TRIMMED when the ordinal or address is no
+ * longer in the log; RC_NOT_FOUND for an address behind its end. After an error other than of
+ * log_seek_address the place is undefined: seek again. */
 MUST_USE enum rc log_seek_oldest(struct log_reader *reader, struct fault *fault);
 MUST_USE enum rc log_seek_end(struct log_reader *reader, struct fault *fault);
 MUST_USE enum rc log_seek_ordinal(struct log_reader *reader, uint64_t ordinal, struct fault *fault);
@@ -220,12 +223,13 @@ MUST_USE enum rc log_seek_arrival(
 MUST_USE enum rc log_seek_address(struct log_reader *reader, uint64_t address, struct fault *fault);
 
 /* The next acknowledged batch. RC_END when there is none yet (log_wait); RC_TRIMMED when retention
- * took it; RC_CORRUPT names file and offset. Memory: bounded by the largest batch. */
+ * took it; RC_CORRUPT names file and offset. After an error the place is the same: one may read
+ * again, or seek. Memory: bounded by the largest batch. */
 MUST_USE enum rc log_read(
 	struct log_reader *reader, struct log_view **ret_view, struct fault *fault);
 
-/* Waits until there is something behind the reader's place, or `timeout_us` has passed. True when
- * there is. Any process. */
+/* Waits until there is something behind the reader's place, or `timeout_us` has passed (0: only
+ * looks). True when there is. Any process. */
 bool log_wait(struct log_reader *reader, int64_t timeout_us);
 
 /* The first and the next ordinal that are in the log now (equal when it is empty), and its bytes on

@@ -22,10 +22,28 @@ enum {
 	WALK_AHEAD = 16 << 10, /* the same where only headers are wanted */
 };
 
+/* Segments without a tip: somebody took it away, and only a writer can tell what it was. */
+static enum rc tell_missing_tip(const char *folder, struct fault *fault)
+{
+	struct segment_list list;
+	enum rc rc = segment_list_load(folder, &list, NULL, fault);
+	if (rc != RC_OK)
+		return rc;
+	if (list.count > 0) {
+		(void)fault_set(fault, RC_NOT_FOUND,
+			"the log in '%s' has segments, but no file 'tip'", folder);
+		fault_hint(fault, "it is made again when the stream is opened for writing");
+	}
+	segment_list_release(&list);
+	return RC_NOT_FOUND;
+}
+
 enum rc log_reader_open(const char *folder, struct log_reader **ret_reader, struct fault *fault)
 {
 	struct tip tip = {0};
 	enum rc rc = tip_open_read(folder, &tip, fault);
+	if (rc == RC_NOT_FOUND)
+		return tell_missing_tip(folder, fault);
 	if (rc != RC_OK)
 		return rc;
 	struct log_reader *reader = mem_new(1, sizeof *reader);

@@ -151,6 +151,8 @@ static enum rc open_last(struct log *log, struct segment *last, struct fault *fa
 static void note(struct log *log, const struct segment_batch *batch)
 {
 	size_t entries = (size_t)batch->head.run_count * RUN_ENTRY;
+	if (log->durable < batch->head.durable)
+		log->durable = batch->head.durable;
 	log_note_batch(log, &batch->head,
 		slice_of(batch->at + BATCH_FIXED + entries, batch->head.mark_len));
 }
@@ -174,6 +176,7 @@ static enum rc start_at_tip(
 		return rc;
 	note(log, &batch);
 	log->offset = offset + batch_size(&batch.head);
+	log->durable = address_of(last->name.number, log->offset);
 	return RC_OK;
 }
 
@@ -267,12 +270,10 @@ static enum rc look_at_tail(
 /* ---- cutting ---- */
 
 /* The space behind the cut is allocated again, as zeros; where there is none, the next batch begins
- * a new segment. */
+ * a new segment. Synced with all the rest at the end of recovery. */
 static enum rc cut(struct log *log, struct fault *fault)
 {
 	enum rc rc = disk_truncate(log->fd, log->path, log->offset, fault);
-	if (rc == RC_OK)
-		rc = disk_sync(log->fd, log->path, fault);
 	if (rc != RC_OK)
 		return rc;
 	rc = disk_allocate(log->fd, log->path, log->offset, log->size - log->offset, fault);
@@ -306,6 +307,30 @@ static enum rc end_scan(struct log *log, struct segment *last, struct fault *fau
 	log->end.cut_bytes = tail.bytes;
 	log->end.cut_batches = tail.batches;
 	return cut(log, fault);
+}
+
+/* Writes what is kept once more where nobody knows that it was synced. After a sync that failed,
+ * the kernel takes the pages for written, and a later sync would not write them. */
+static enum rc write_again(struct log *log, struct fault *fault)
+{
+	enum { STEP = 1 << 20 };
+	uint64_t offset = log->head.head_len;
+	if (log->durable > address_of(log->head.number, offset))
+		offset = address_offset(log->durable);
+	struct buf bytes = buf_of(STEP);
+	enum rc rc = RC_OK;
+	while (offset < log->offset && rc == RC_OK) {
+		uint64_t left = log->offset - offset;
+		size_t len = left < STEP ? (size_t)left : STEP;
+		uint8_t *at = buf_reserve(&bytes, len);
+		struct iovec part = {at, len};
+		rc = disk_read(log->fd, log->path, at, len, offset, fault);
+		if (rc == RC_OK)
+			rc = disk_write(log->fd, log->path, &part, 1, offset, fault);
+		offset += len;
+	}
+	buf_release(&bytes);
+	return rc;
 }
 
 /* The last segment has no batch: the last one of all is where its head says. */
@@ -347,6 +372,8 @@ static enum rc recover_last(
 		rc = end_scan(log, last, fault);
 	if (rc == RC_OK)
 		rc = take_previous(log, last, fault);
+	if (rc == RC_OK)
+		rc = write_again(log, fault);
 	if (rc == RC_OK)
 		rc = disk_sync(log->fd, log->path, fault);
 	if (rc == RC_OK)

@@ -44,6 +44,9 @@ struct binlog {
 	char next_file[EVENT_FILE_MAX]; /* set by a rotation, in force at the next event */
 	uint64_t next_pos;
 
+	char end_file[EVENT_FILE_MAX]; /* of the binlog as it was at the opening; empty: unknown */
+	uint64_t end_pos;
+
 	struct slice first;  /* the packet that binlog_open has looked at */
 	struct fault failed; /* rc != RC_OK: nothing more can be had */
 };
@@ -106,13 +109,16 @@ static enum rc server_error(struct binlog *binlog, struct slice payload, struct 
 }
 
 /* A server that shuts down, or was told to kill the dump, may end it as it does at the end of the
- * binlog; both close the connection, so that it cannot be asked which it was. */
+ * binlog; both close the connection, so that it cannot be asked which it was. But what was the end
+ * when we began must have come. */
 static enum rc server_end(const struct binlog *binlog, struct fault *fault)
 {
-	if (binlog->ends)
+	bool known = binlog->end_file[0] != 0;
+	int ahead = known ? event_file_compare(binlog->file, binlog->end_file) : 1;
+	if (binlog->ends && (ahead > 0 || (ahead == 0 && binlog->pos >= binlog->end_pos)))
 		return fault_set(fault, RC_END, "the end of the binlog");
-	return fault_set(
-		fault, RC_UNREACHABLE, "%s ended the binlog dump", link_name(binlog->link));
+	return fault_set(fault, RC_UNREACHABLE, "%s ended the binlog dump at %s:%llu",
+		link_name(binlog->link), binlog->file, (unsigned long long)binlog->pos);
 }
 
 static enum rc too_long(struct binlog *binlog, struct slice begin, struct fault *fault)
@@ -199,6 +205,17 @@ static void begin(
 	packets_init(&binlog->packets, fd, ssl, start->stop, start->event_max + 1, 1, ahead);
 }
 
+/* Where the binlog ends now, if it is to be read to its end. By GTID, what comes last may be left
+ * out, and nothing would tell; nor does it without the privilege to ask. */
+static enum rc note_end(struct binlog *binlog, const struct mysql_server *server,
+	const struct binlog_start *start, struct fault *fault)
+{
+	if (!start->end || start->by_gtid || !server->log_bin)
+		return RC_OK;
+	enum rc rc = server_place(binlog->link, server, binlog->end_file, &binlog->end_pos, fault);
+	return rc == RC_PRIVILEGE ? RC_OK : rc;
+}
+
 enum rc binlog_open(struct link *link, const struct mysql_server *server,
 	const struct binlog_start *start, struct binlog **ret_binlog, struct fault *fault)
 {
@@ -206,7 +223,9 @@ enum rc binlog_open(struct link *link, const struct mysql_server *server,
 	binlog->link = link;
 	binlog->account = link_account(link); /* while it can still be asked */
 	struct slice first = {0};
-	enum rc rc = dump_ask(link, server, start, fault);
+	enum rc rc = note_end(binlog, server, start, fault);
+	if (rc == RC_OK)
+		rc = dump_ask(link, server, start, fault);
 	if (rc == RC_OK) {
 		begin(binlog, server, start);
 		rc = receive(binlog, binlog->first_quiet_us, &first, fault);

@@ -103,6 +103,16 @@ static const char *tls_version(MYSQL *mysql)
 	return version ? version : "TLS";
 }
 
+/* When a handshake of TLS ends early, the library says what it thinks of the certificate, even if
+ * nobody asked it to check that; then it is the end of the connection that matters. */
+static bool was_cut_in_handshake(
+	const struct mysql_options *options, unsigned number, const char *text)
+{
+	bool is_checked = options->tls == MYSQL_TLS_VERIFY || has_text(options->tls_ca);
+	return number == CR_SSL_CONNECTION_ERROR && !is_checked && !strstr(text, "alert") &&
+		(strstr(text, "certificate") || strstr(text, "issuer"));
+}
+
 static enum rc connect_to(MYSQL *mysql, const struct mysql_options *options, struct fault *fault)
 {
 	const char *socket = has_text(options->socket) ? options->socket : NULL;
@@ -112,6 +122,12 @@ static enum rc connect_to(MYSQL *mysql, const struct mysql_options *options, str
 		    options->password, NULL, socket ? 0 : options->port, socket, 0)) {
 		number = mysql_errno(mysql);
 		text = mysql_error(mysql);
+		if (number == CR_PLUGIN_NOT_ALLOWED) /* the text holds stray bytes */
+			text = "the server asks for an authentication plugin that is not allowed";
+		if (was_cut_in_handshake(options, number, text)) {
+			number = CR_SERVER_LOST;
+			text = "Lost connection to server during the TLS handshake";
+		}
 	} else if (options->tls == MYSQL_TLS_REQUIRED && !mysql_get_ssl_cipher(mysql)) {
 		/* The library itself goes on without TLS unless it is to check certificates. */
 		number = CR_SSL_CONNECTION_ERROR;

@@ -33,6 +33,10 @@ MUST_USE enum rc link_send(
 
 int64_t link_answer_timeout_us(const struct link *link);
 
+/* mysql_server_binlog_end without the set (server.c). */
+MUST_USE enum rc server_place(struct link *link, const struct mysql_server *server,
+	char ret_file[EVENT_FILE_MAX], uint64_t *ret_pos, struct fault *fault);
+
 /* Appends an identifier in backquotes. */
 void link_quote_name(struct slice name, struct buf *out);
 

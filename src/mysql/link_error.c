@@ -36,6 +36,7 @@ static const struct known_error known_errors[] = {
 	{1226, RC_UNREACHABLE, "a limit of the account (MAX_USER_CONNECTIONS, MAX_CONNECTIONS_PER_HOUR ...) is reached"},
 	{1227, RC_PRIVILEGE, ""},
 	{1251, RC_DENIED, "the account uses a way to log in that is too old: ALTER USER ... IDENTIFIED BY"},
+	{1317, RC_UNREACHABLE, ""}, /* somebody killed the statement, or the dump */
 	{1370, RC_PRIVILEGE, ""},
 	{1381, RC_UNFIT, "switch the binary log on: log_bin=binlog and server_id=1 under [mysqld] in my.cnf, then restart the server"},
 	{1524, RC_DENIED, "the account's authentication plugin is not loaded in the server"},
@@ -80,7 +81,7 @@ static const struct known_error *find(unsigned number)
 static bool tls_was_cut(const char *text)
 {
 	static const char *const signs[] = {"unexpected eof", "reset by peer", "Broken pipe",
-		"timed out", "Connection refused", "error: Success", "error: Resource temporarily"};
+		"timed out", "error: Success", "error: Resource temporarily"};
 	for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
 		if (strstr(text, signs[i]))
 			return true;
@@ -112,11 +113,10 @@ enum rc link_error_rc(unsigned number, const char *text)
 	bool of_library = number >= LIBRARY_FIRST && number <= LIBRARY_LAST;
 	if (!error)
 		return of_library ? RC_PROTOCOL : RC_REFUSED;
-	if (number == TLS_FAILED && tls_was_cut(text))
-		return RC_UNREACHABLE;
-	if (of_library && error->rc == RC_UNREACHABLE && system_error_in(text) == TIMED_OUT)
+	enum rc rc = number == TLS_FAILED && tls_was_cut(text) ? RC_UNREACHABLE : error->rc;
+	if (of_library && rc == RC_UNREACHABLE && system_error_in(text) == TIMED_OUT)
 		return RC_TIMEOUT;
-	return error->rc;
+	return rc;
 }
 
 const char *link_error_hint(unsigned number, const char *text)

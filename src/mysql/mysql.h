@@ -70,7 +70,11 @@ MUST_USE enum rc mysql_server_read(
 	struct link *link, struct mysql_server *ret_server, struct fault *fault);
 
 /* Where the binlog ends now, and (where it has GTIDs) the set that it holds: `gtids` is appended
- * to, in one line. RC_UNFIT: binlog off. RC_PRIVILEGE names the one that is missing. */
+ * to, in one line. RC_UNFIT: binlog off. RC_PRIVILEGE names the one that is missing.
+ *
+ * MariaDB's place and set belong together. MySQL's set may lack the last transactions before the
+ * place while others commit: who wants both to agree starts at the set, and gets the place from the
+ * dump. (libmariadb has a function mysql_server_end, hence the longer name.) */
 MUST_USE enum rc mysql_server_binlog_end(struct link *link, const struct mysql_server *server,
 	char ret_file[EVENT_FILE_MAX], uint64_t *ret_pos, struct buf *gtids, struct fault *fault);
 
@@ -179,11 +183,12 @@ struct binlog_start {
 	const char *gtids; /* by_gtid: the set that we have; the server sends what is not in it */
 	const char *file;  /* else: file and position of the first event wanted */
 	uint64_t pos;
-	uint32_t replica_id;
-	int64_t heartbeat_us;
-	bool annotate;           /* MariaDB: send annotate events */
-	bool end;                /* RC_END at the end of the binlog instead of waiting for more */
-	size_t event_max;        /* larger events are RC_LIMIT */
+	uint32_t replica_id;  /* the server ends an older dump of the same id: RC_CONFLICT there */
+	int64_t heartbeat_us; /* 0: none are sent, and none missed */
+	bool annotate;        /* MariaDB: send annotate events */
+	bool end;             /* RC_END at the end of the binlog instead of waiting for more. By
+				 GTID a server that shuts down looks the same: compare the place */
+	size_t event_max;     /* larger events are RC_LIMIT */
 	const atomic_bool *stop; /* RC_STOPPED within 100 ms after it became true */
 };
 
@@ -191,7 +196,8 @@ struct binlog;
 
 /* Asks the server of `link` for its binlog and takes the link over (it is closed with the binlog,
  * also when this fails). RC_PURGED when it no longer has the position, RC_BEHIND when it ends
- * before it, RC_PRIVILEGE, RC_UNFIT. */
+ * before it or does not have all of `gtids` (a MariaDB domain that it does not know counts as
+ * lost), RC_PRIVILEGE, RC_UNFIT, RC_CORRUPT when `gtids` is not a set. */
 MUST_USE enum rc binlog_open(struct link *link, const struct mysql_server *server,
 	const struct binlog_start *start, struct binlog **ret_binlog, struct fault *fault);
 void binlog_close(struct binlog *binlog); /* accepts NULL */

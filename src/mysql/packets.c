@@ -28,6 +28,8 @@ void packets_init(struct packets *packets, int fd, void *ssl, const atomic_bool 
 		.events = POLLIN,
 	};
 	packets->at = mem_resize(NULL, packets->cap);
+	if (ssl) /* one read a record, not one for its header besides */
+		SSL_set_read_ahead(ssl, 1);
 	if (first.len > 0)
 		memcpy(packets->at, first.at, first.len);
 	packets->end = first.len;

@@ -211,6 +211,18 @@ enum rc mysql_server_binlog_end(struct link *link, const struct mysql_server *se
 	return RC_OK;
 }
 
+enum rc server_place(struct link *link, const struct mysql_server *server,
+	char ret_file[EVENT_FILE_MAX], uint64_t *ret_pos, struct fault *fault)
+{
+	struct end end;
+	enum rc rc = read_end(link, server, NULL, &end, fault);
+	if (rc != RC_OK)
+		return rc;
+	memcpy(ret_file, end.file, EVENT_FILE_MAX);
+	*ret_pos = end.pos;
+	return RC_OK;
+}
+
 /* ---- files ---- */
 
 struct files {

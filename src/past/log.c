@@ -34,8 +34,9 @@ enum rc past_hours(struct store *store, const char *stream, int64_t from_us, int
 	enum rc (*each)(void *context, int64_t hour_us, struct fault *fault), void *context,
 	struct fault *fault)
 {
-	char after[PAST_KEY_MAX + 1];
-	past_hour_prefix(stream, past_hour(from_us), after);
+	char prefix[PAST_KEY_MAX], after[PAST_KEY_MAX + 1];
+	past_hour_prefix(stream, past_hour(from_us), prefix);
+	(void)snprintf(after, sizeof after, "%s", prefix);
 	for (;;) {
 		struct past_name name;
 		enum rc rc = first_after(store, stream, after, &name, fault);
@@ -48,8 +49,8 @@ enum rc past_hours(struct store *store, const char *stream, int64_t from_us, int
 		rc = each(context, name.hour_us, fault);
 		if (rc != RC_OK)
 			return rc;
-		past_hour_prefix(stream, name.hour_us, after);
-		(void)strcat(after, "~"); /* behind every byte of a key */
+		past_hour_prefix(stream, name.hour_us, prefix);
+		(void)snprintf(after, sizeof after, "%s~", prefix); /* behind every byte of a key */
 	}
 }
 

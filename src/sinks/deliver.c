@@ -124,8 +124,10 @@ static void settle_outrun(struct sink_item *items, size_t count)
 
 /* ---- one try ---- */
 
-/* What a delivery works on: part of the batch, and where the checkpoint goes after it. */
+/* What a delivery works on: part of the batch or the control record, and where the checkpoint goes
+ * after it. */
 struct work {
+	bool is_control;
 	struct sink_item *items;
 	size_t count;
 	uint64_t next;
@@ -225,12 +227,15 @@ static enum rc try_rows(struct sink *sink, struct work *work, struct fault *faul
 	return rc;
 }
 
-static enum rc try_control(struct sink *sink, struct fault *fault)
+static enum rc try_control(struct sink *sink, struct work *work, struct fault *fault)
 {
 	const struct event_view *control = &sink->control_view;
-	if (control->op == EVENT_TRUNCATE)
-		return sink->ops->truncate(sink->target, control, &sink->stop, fault);
-	return sink->ops->schema(sink->target, control, fault);
+	struct sink_round round = {.stop = &sink->stop};
+	if (control->op != EVENT_TRUNCATE)
+		return sink->ops->schema(sink->target, control, fault);
+	enum rc rc = sink->ops->truncate(sink->target, control, &round, fault);
+	work->retry_after_us = round.retry_after_us;
+	return rc;
 }
 
 static enum rc commit(struct sink *sink, uint64_t next, struct fault *fault)
@@ -244,36 +249,36 @@ static enum rc commit(struct sink *sink, uint64_t next, struct fault *fault)
 	return rc;
 }
 
-/* `work` NULL: the control record. */
-static enum rc try_once(struct sink *sink, struct work *work, uint64_t next, struct fault *fault)
+static enum rc try_once(struct sink *sink, struct work *work, struct fault *fault)
 {
+	work->retry_after_us = 0;
 	enum rc rc = sink->ops->begin(sink->target, fault);
 	if (rc == RC_OK)
-		rc = work ? try_rows(sink, work, fault) : try_control(sink, fault);
+		rc = work->is_control ? try_control(sink, work, fault)
+				      : try_rows(sink, work, fault);
 	if (rc == RC_OK)
-		rc = commit(sink, next, fault);
+		rc = commit(sink, work->next, fault);
 	if (rc == RC_OK)
 		return RC_OK;
 	sink->ops->rollback(sink->target);
-	if (work && sink->ops->keeps_checkpoint && rc != RC_REFUSED) {
+	if (sink->ops->keeps_checkpoint && rc != RC_REFUSED) {
 		batch_retry_all(work->items, work->count);
 		work->lettered = work->settled = 0;
 	}
 	return rc;
 }
 
-static enum rc try_until_done(
-	struct sink *sink, struct work *work, uint64_t next, struct fault *fault)
+static enum rc try_until_done(struct sink *sink, struct work *work, struct fault *fault)
 {
 	for (;;) {
-		enum rc rc = try_once(sink, work, next, fault);
+		enum rc rc = try_once(sink, work, fault);
 		if (rc == RC_OK) {
 			deliver_recovered(sink);
 			return RC_OK;
 		}
 		if (rc_class(rc) != RC_RETRY)
 			return rc;
-		rc = deliver_pause(sink, fault, work ? work->retry_after_us : 0);
+		rc = deliver_pause(sink, fault, work->retry_after_us);
 		if (rc != RC_OK)
 			return rc;
 	}
@@ -314,7 +319,7 @@ static enum rc deliver_up_to_refused(
 	struct fault trouble;
 	if (sink->ops->keeps_checkpoint)
 		batch_retry_all(part.items, part.count);
-	enum rc rc = try_until_done(sink, &part, part.next, &trouble);
+	enum rc rc = try_until_done(sink, &part, &trouble);
 	if (rc != RC_OK) {
 		*fault = trouble;
 		return rc;
@@ -345,7 +350,7 @@ enum rc deliver_batch(struct sink *sink, uint64_t next, struct fault *fault)
 	 * replayed any more (replay looks under the letters' lock). */
 	enum rc rc = supersede(sink, batch, fault);
 	if (rc == RC_OK)
-		rc = try_until_done(sink, &work, next, fault);
+		rc = try_until_done(sink, &work, fault);
 	if (rc == RC_REFUSED && first_refused(&work))
 		rc = deliver_up_to_refused(sink, &work, fault);
 	if (rc == RC_OK) {
@@ -373,9 +378,10 @@ static enum rc prepare_control(struct sink *sink, struct fault *fault)
 
 enum rc deliver_control(struct sink *sink, uint64_t next, struct fault *fault)
 {
+	struct work work = {.is_control = true, .next = next};
 	enum rc rc = prepare_control(sink, fault);
 	if (rc == RC_OK)
-		rc = try_until_done(sink, NULL, next, fault);
+		rc = try_until_done(sink, &work, fault);
 	if (rc != RC_OK)
 		return rc;
 	stage_add(sink->stage, STAGE_EVENTS, 1);

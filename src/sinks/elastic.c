@@ -288,7 +288,7 @@ static enum rc apply(void *target, struct sink_round *round, struct fault *fault
 {
 	struct elastic *elastic = target;
 	bool sent = true;
-	elastic->peer.stop = round->stop;
+	elastic->peer.round = round;
 	spread(elastic, round);
 	while (sent) {
 		enum rc rc = send_wave(elastic, round, &sent, fault);
@@ -329,12 +329,12 @@ static enum rc refuse_truncate(
 }
 
 static enum rc truncate_elastic(void *target, const struct event_view *control,
-	const atomic_bool *stop, struct fault *fault)
+	struct sink_round *round, struct fault *fault)
 {
 	struct elastic *elastic = target;
 	struct elastic_bulk *bulk = &elastic->bulk;
 	struct truncation truncation = {elastic, control->ordinal};
-	elastic->peer.stop = stop;
+	elastic->peer.round = round;
 	buf_reset(&bulk->database);
 	buf_reset(&bulk->table);
 	if (event_unescape(control->database, &bulk->database) != RC_OK ||

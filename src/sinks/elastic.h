@@ -20,8 +20,8 @@ struct elastic_peer {
 	char *url;
 	struct net_client *client;
 	struct hub_meta stream;
-	const atomic_bool *stop; /* of the call that is under way; may be NULL */
-	struct buf path, body;   /* scratch */
+	struct sink_round *round; /* of the call that is under way: stop, Retry-After */
+	struct buf path, body;    /* scratch */
 };
 
 /* What we know of a table that was met: its index, and how an action on it begins. */
@@ -84,7 +84,8 @@ enum elastic_verdict {
 	ELASTIC_REFUSED,
 	ELASTIC_CONFIG
 };
-enum elastic_verdict elastic_judge(int status, const char *error_type, bool is_delete);
+enum elastic_verdict elastic_judge(
+	int status, const char *error_type, const char *reason, bool is_delete);
 
 /* Reads the answer to a bulk of the items items[order[0]] .. items[order[count - 1]], and sets
  * their outcomes. RC_THROTTLED: some are left to be tried, `fault` tells of the first; RC_PROTOCOL:

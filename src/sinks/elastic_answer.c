@@ -33,7 +33,23 @@ static bool is_one_of(const char *type, const char *const *list, size_t count)
 	return false;
 }
 
-enum elastic_verdict elastic_judge(int status, const char *type, bool is_delete)
+static bool begins(const char *text, const char *beginning)
+{
+	return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+/* An illegal_argument_exception is mostly the document's fault; sometimes it is the name's. */
+static enum elastic_verdict judge_argument(const char *reason)
+{
+	if (begins(reason,
+		    "only write ops with an op_type of create are allowed in data streams") ||
+		begins(reason, "cannot create index with name ["))
+		return ELASTIC_CONFIG;
+	return begins(reason, "no write index is defined for alias [") ? ELASTIC_RETRY
+								       : ELASTIC_REFUSED;
+}
+
+enum elastic_verdict elastic_judge(int status, const char *type, const char *reason, bool is_delete)
 {
 	if (status == 200 || status == 201)
 		return ELASTIC_DONE;
@@ -45,6 +61,8 @@ enum elastic_verdict elastic_judge(int status, const char *type, bool is_delete)
 		return ELASTIC_CONFIG;
 	if (is_one_of(type, waits, sizeof waits / sizeof waits[0]))
 		return ELASTIC_RETRY;
+	if (status == 400 && strcmp(type, "illegal_argument_exception") == 0)
+		return judge_argument(reason);
 	return status == 400 || status == 413 ? ELASTIC_REFUSED : ELASTIC_RETRY;
 }
 
@@ -106,7 +124,8 @@ static bool fits(
 static enum rc set_outcome(
 	struct sink_item *item, const struct item_answer *answer, struct fault *fault)
 {
-	switch (elastic_judge(answer->status, answer->type, item->view.op == EVENT_DELETE)) {
+	switch (elastic_judge(
+		answer->status, answer->type, answer->reason, item->view.op == EVENT_DELETE)) {
 	case ELASTIC_DONE:
 		item->outcome = SINK_DONE;
 		return RC_OK;
@@ -166,9 +185,9 @@ enum rc elastic_refusal(
 	const char *type = text_of(error, "type"), *reason = text_of(error, "reason");
 	enum rc rc = RC_THROTTLED;
 	*ret_split = call->status == 413 ||
-		(call->status == 400 && elastic_judge(400, type, false) == ELASTIC_REFUSED &&
-			type[0]);
-	if (elastic_judge(call->status, type, false) == ELASTIC_CONFIG)
+		(call->status == 400 &&
+			elastic_judge(400, type, reason, false) == ELASTIC_REFUSED && type[0]);
+	if (elastic_judge(call->status, type, reason, false) == ELASTIC_CONFIG)
 		rc = RC_CONFIG;
 	else if (call->status == 401 || call->status == 403)
 		rc = RC_DENIED;

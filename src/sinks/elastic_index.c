@@ -28,7 +28,7 @@ static enum rc ask(struct elastic_peer *peer, const char *method, struct slice b
 		.body = body,
 		.answer = buf_of(ANSWER_MAX),
 	};
-	net_client_run(peer->client, call, 1, peer->stop);
+	net_client_run(peer->client, call, 1, peer->round->stop);
 	if (call->rc != RC_OK && fault)
 		*fault = call->fault;
 	return call->rc;
@@ -39,6 +39,8 @@ static enum rc refusal(
 	const struct elastic_peer *peer, const struct net_call *call, struct fault *fault)
 {
 	bool unused;
+	if (call->retry_after_us > peer->round->retry_after_us)
+		peer->round->retry_after_us = call->retry_after_us;
 	enum rc rc = elastic_refusal(peer->url, call, &unused, fault);
 	return rc == RC_CONFIG ? RC_CONFIG : RC_THROTTLED;
 }
@@ -107,34 +109,40 @@ static void put_mark(struct elastic_peer *peer, json_t *meta)
 	json_t *marked = meta ? json_copy(meta) : json_object();
 	(void)json_object_set_new(marked, "millstream", mark_of(peer));
 	json_t *mapping = json_pack("{s:o}", "_meta", marked);
-	char *text = json_dumps(mapping, JSON_COMPACT);
-	buf_text(&peer->body, text ? text : "{}");
-	free(text); /* jansson's own */
+	size_t len = json_dumpb(mapping, NULL, 0, JSON_COMPACT);
+	uint8_t *at = buf_reserve(&peer->body, len);
+	if (at) /* else the body's rc says so */
+		peer->body.len += json_dumpb(mapping, (char *)at, len, JSON_COMPACT);
 	json_decref(mapping);
 }
 
-static enum rc mark(struct elastic_peer *peer, const char *index, json_t *meta, struct fault *fault)
+/* Sends peer->body to peer->path. */
+static enum rc put_body(struct elastic_peer *peer, struct fault *fault)
 {
 	struct net_call call;
-	put_path(peer, index, "/_mapping");
-	buf_reset(&peer->body);
-	put_mark(peer, meta);
+	if (peer->body.rc != RC_OK)
+		return fault_set(fault, RC_LIMIT, "the _meta of a mapping is too large");
 	enum rc rc = ask_well(peer, "PUT", buf_as_slice(&peer->body), &call, fault);
 	buf_release(&call.answer);
 	return rc;
 }
 
+static enum rc mark(struct elastic_peer *peer, const char *index, json_t *meta, struct fault *fault)
+{
+	put_path(peer, index, "/_mapping");
+	buf_reset(&peer->body);
+	put_mark(peer, meta);
+	return put_body(peer, fault);
+}
+
 static enum rc make(struct elastic_peer *peer, const char *index, struct fault *fault)
 {
-	struct net_call call;
 	put_path(peer, index, "");
 	buf_reset(&peer->body);
 	buf_text(&peer->body, "{\"mappings\":");
 	put_mark(peer, NULL);
 	buf_u8(&peer->body, '}');
-	enum rc rc = ask_well(peer, "PUT", buf_as_slice(&peer->body), &call, fault);
-	buf_release(&call.answer);
-	return rc;
+	return put_body(peer, fault);
 }
 
 static enum rc refuse_foreign(

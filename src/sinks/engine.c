@@ -9,6 +9,7 @@
 #include "sinks/engine.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/config.h"
@@ -64,7 +65,10 @@ static enum rc open_all(struct sink *sink, struct fault *fault)
 			return rc;
 		say_opened(sink);
 		stage_say(sink->stage, STAGE_WAITING, "%s", fault->text);
-		notice_fault(NOTICE_SINK_RETRY, fault, FIELDS(field_text("sink", sink->name)));
+		if (strcmp(sink->told, fault->text) != 0)
+			notice_fault(
+				NOTICE_SINK_RETRY, fault, FIELDS(field_text("sink", sink->name)));
+		(void)snprintf(sink->told, sizeof sink->told, "%s", fault->text);
 		int64_t until = clock_monotonic_us() + IDLE_COMMIT_US;
 		while (clock_monotonic_us() < until && !atomic_load(&sink->stop))
 			clock_sleep_us(LOOK_US);
@@ -243,6 +247,7 @@ static enum rc work(struct sink *sink, struct fault *fault)
 	if (rc != RC_OK)
 		return rc;
 	tables_init(&sink->tables, sink->settings, sink->letters);
+	sink->told[0] = 0;
 	rc = open_feed(sink, fault);
 	if (rc != RC_OK)
 		return rc;
@@ -279,7 +284,9 @@ static void run(void *arg)
 		stage_say(sink->stage, STAGE_DONE, "stopped");
 	} else {
 		stage_say(sink->stage, STAGE_FAILED, "%s", fault.text);
-		notice_fault(NOTICE_SINK_FAILED, &fault, FIELDS(field_text("sink", sink->name)));
+		if (sink->opened) /* else sink_start returns it; only this thread sets `opened` */
+			notice_fault(
+				NOTICE_SINK_FAILED, &fault, FIELDS(field_text("sink", sink->name)));
 	}
 	close_all(sink);
 	(void)pthread_mutex_lock(&sink->mutex);

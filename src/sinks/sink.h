@@ -81,9 +81,10 @@ struct sink_ops {
 	 * one item's troubles are its outcome. */
 	enum rc (*apply)(void *target, struct sink_round *round, struct fault *fault);
 
-	/* Removes what the table (table empty: the database) has with a lower ordinal. */
-	enum rc (*truncate)(void *target, const struct event_view *control, const atomic_bool *stop,
-		struct fault *fault);
+	/* Removes what the table (table empty: the database) has with a lower ordinal. `round` has
+	 * no items. */
+	enum rc (*truncate)(void *target, const struct event_view *control,
+		struct sink_round *round, struct fault *fault);
 
 	/* The columns of a table, from here on (`columns` is not empty). */
 	enum rc (*schema)(void *target, const struct event_view *control, struct fault *fault);

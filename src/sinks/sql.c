@@ -158,8 +158,8 @@ static enum rc claim(struct sql *sql, const struct sql_kind *kind, const struct 
 static enum rc open_handle(struct sql *sql, const struct sql_kind *kind,
 	const struct hub_meta *stream, struct fault *fault)
 {
-	int flags =
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | (stream ? SQLITE_OPEN_CREATE : 0);
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX |
+		(stream ? SQLITE_OPEN_CREATE : 0);
 	int status = sqlite3_open_v2(sql->path, &sql->handle, flags, NULL);
 	if (status != SQLITE_OK)
 		return sql_fault(sql, status, fault, "open");

@@ -20,6 +20,10 @@ enum statement {
 	DELETE,
 	SEARCH_ADD,
 	SEARCH_DROP,
+	SEARCH_PUT,
+	SEARCH_TAKE,
+	TEXT_OF_ROW,
+	TEXT_OF_DOCUMENT,
 	TRUNCATE_TABLE,
 	TRUNCATE_DATABASE,
 	SEARCH_TRUNCATE_TABLE,
@@ -30,6 +34,8 @@ enum statement {
 	CHECKPOINT_FIRST,
 	STATEMENT_COUNT
 };
+
+enum { TEXT_MAX = INT32_MAX, TEXT_KEEP = 1 << 20 };
 
 #define OF_TABLE " WHERE source_db = ?1 AND source_table = ?2 AND ord < ?3"
 #define OF_DATABASE " WHERE source_db = ?1 AND ord < ?3 AND ?2 = ''"
@@ -48,6 +54,12 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[SEARCH_ADD] = "INSERT INTO search(rowid, text) SELECT id, text FROM search_text"
 		       " WHERE id = ?1",
 	[SEARCH_DROP] = SEARCH_FORGET "= ?1",
+	[SEARCH_PUT] = "INSERT INTO search(rowid, text) VALUES(?1, ?2)",
+	[SEARCH_TAKE] = "INSERT INTO search(search, rowid, text) VALUES('delete', ?1, ?2)",
+	[TEXT_OF_ROW] = "SELECT text FROM search_text WHERE id = ?1",
+	/* as in the view search_text */
+	[TEXT_OF_DOCUMENT] = "SELECT group_concat(value, char(10)) FROM json_tree(?1)"
+			     " WHERE type = 'text'",
 	[TRUNCATE_TABLE] = "DELETE FROM docs" OF_TABLE,
 	[TRUNCATE_DATABASE] = "DELETE FROM docs" OF_DATABASE,
 	[SEARCH_TRUNCATE_TABLE] = SEARCH_FORGET "IN (SELECT id FROM docs" OF_TABLE ")",
@@ -67,6 +79,8 @@ static void close_model(void *target)
 	buf_release(&model->database);
 	buf_release(&model->table);
 	buf_release(&model->scratch);
+	buf_release(&model->old_text);
+	buf_release(&model->new_text);
 	mem_free(model->where);
 	mem_free(model);
 }
@@ -78,6 +92,7 @@ static enum rc open_model(const struct sink_place *place, void **ret_target, str
 	struct read_model *model = mem_new(1, sizeof *model);
 	model->search = settings_flag(place->settings, SINK_SET_SEARCH);
 	model->database = model->table = model->scratch = buf_of(1 << 20);
+	model->old_text = model->new_text = buf_of(TEXT_MAX);
 	model->where = mem_text(own ? own : path);
 	mem_free(own);
 	enum rc rc =
@@ -179,10 +194,49 @@ static enum rc insert(struct read_model *model, const struct sink_item *item, st
 		model, SEARCH_ADD, (uint64_t)sqlite3_last_insert_rowid(model->sql.handle), fault);
 }
 
+/* The one text that a statement answers; NULL counts as empty: neither has words. */
+static enum rc read_text(struct sql_call *call, struct buf *out, struct fault *fault)
+{
+	buf_shrink(out, TEXT_KEEP);
+	enum rc rc = sqlite_next(call, fault);
+	if (rc == RC_OK && call->row)
+		buf_slice(out, sql_text(call, 0));
+	sql_done(call);
+	return rc;
+}
+
+static enum rc with_text(struct read_model *model, enum statement statement, uint64_t id,
+	const struct buf *text, struct fault *fault)
+{
+	struct sql_call call = sql_call(&model->sql, statement);
+	sql_put_u64(&call, id);
+	sql_put_text(&call, buf_as_slice(text));
+	return sql_run(&call, fault);
+}
+
+/* Most updates change no word: then the index, which is the dear part, stays as it is. */
+static enum rc read_texts(struct read_model *model, const struct sink_item *item, uint64_t id,
+	bool *ret_differ, struct fault *fault)
+{
+	struct sql_call old = sql_call(&model->sql, TEXT_OF_ROW);
+	sql_put_u64(&old, id);
+	enum rc rc = read_text(&old, &model->old_text, fault);
+	if (rc != RC_OK)
+		return rc;
+	struct sql_call new = sql_call(&model->sql, TEXT_OF_DOCUMENT);
+	sql_put_text(&new, item->view.after);
+	rc = read_text(&new, &model->new_text, fault);
+	*ret_differ = !slice_equal(buf_as_slice(&model->old_text), buf_as_slice(&model->new_text));
+	return rc;
+}
+
 static enum rc update(
 	struct read_model *model, const struct sink_item *item, uint64_t id, struct fault *fault)
 {
-	enum rc rc = with_id(model, SEARCH_DROP, id, fault);
+	bool differ = false;
+	enum rc rc = model->search ? read_texts(model, item, id, &differ, fault) : RC_OK;
+	if (rc == RC_OK && differ)
+		rc = with_text(model, SEARCH_TAKE, id, &model->old_text, fault);
 	if (rc != RC_OK)
 		return rc;
 	struct sql_call call = sql_call(&model->sql, UPDATE);
@@ -190,10 +244,13 @@ static enum rc update(
 	sql_put_u64(&call, item->view.ordinal);
 	sql_put_text(&call, item->view.after);
 	rc = sql_run(&call, fault);
-	return rc == RC_OK ? with_id(model, SEARCH_ADD, id, fault) : rc;
+	if (rc == RC_OK && differ)
+		rc = with_text(model, SEARCH_PUT, id, &model->new_text, fault);
+	return rc;
 }
 
-static enum rc delete (struct read_model *model, uint64_t id, struct fault *fault) {
+static enum rc remove_doc(struct read_model *model, uint64_t id, struct fault *fault)
+{
 	enum rc rc = with_id(model, SEARCH_DROP, id, fault);
 	return rc == RC_OK ? with_id(model, DELETE, id, fault) : rc;
 }
@@ -227,7 +284,7 @@ static enum rc change_keyless(struct read_model *model, const struct sink_item *
 	if (!found->is_there)
 		return RC_OK;
 	return found->copies > 1 ? set_copies(model, found, found->copies - 1, ordinal, fault)
-				 : delete (model, found->id, fault);
+				 : remove_doc(model, found->id, fault);
 }
 
 static enum rc change_keyed(struct read_model *model, const struct sink_item *item,
@@ -236,7 +293,7 @@ static enum rc change_keyed(struct read_model *model, const struct sink_item *it
 	if (item->view.op != EVENT_DELETE)
 		return found->is_there ? update(model, item, found->id, fault)
 				       : insert(model, item, fault);
-	return found->is_there ? delete (model, found->id, fault) : RC_OK;
+	return found->is_there ? remove_doc(model, found->id, fault) : RC_OK;
 }
 
 static enum rc apply_item(
@@ -296,24 +353,33 @@ static enum rc apply_some(
 	return RC_OK;
 }
 
-/* Refusals are so seldom that the transaction then starts again without the refused. */
+/* Back to where apply began. A replay also holds the letters' lock, and must not wait for ours
+ * again under it: it pays for a savepoint. */
+static enum rc undo(struct read_model *model, bool replay, struct fault *fault)
+{
+	if (replay)
+		return sql_execute(&model->sql, "ROLLBACK TO applied", fault);
+	sql_rollback(&model->sql);
+	return sql_begin(&model->sql, fault);
+}
+
+/* Refusals are so seldom that everything starts again without the refused. */
 static enum rc apply(void *target, struct sink_round *round, struct fault *fault)
 {
 	struct read_model *model = target;
-	for (;;) {
-		bool again;
-		enum rc rc = apply_some(model, round, &again, fault);
+	enum rc rc = round->replay ? sql_execute(&model->sql, "SAVEPOINT applied", fault) : RC_OK;
+	bool again = true;
+	while (rc == RC_OK && again) {
+		rc = apply_some(model, round, &again, fault);
 		if (rc != RC_OK || !again)
 			return rc;
-		sql_rollback(&model->sql);
-		rc = sql_begin(&model->sql, fault);
-		if (rc != RC_OK)
-			return rc;
+		rc = undo(model, round->replay, fault);
 		for (size_t i = 0; i < round->count; i++) {
 			if (round->items[i].outcome != SINK_REFUSED)
 				round->items[i].outcome = SINK_RETRY;
 		}
 	}
+	return rc;
 }
 
 /* ---- control records ---- */
@@ -335,14 +401,14 @@ static enum rc truncate_with(
 }
 
 static enum rc truncate_model(void *target, const struct event_view *control,
-	const atomic_bool *stop, struct fault *fault)
+	struct sink_round *round, struct fault *fault)
 {
 	enum { STEPS_BETWEEN_LOOKS = 10000 };
 	struct read_model *model = target;
 	bool whole = control->table.len == 0;
 	enum rc rc = read_model_names(model, control, fault);
-	sqlite3_progress_handler(model->sql.handle, STEPS_BETWEEN_LOOKS, stop ? wants_stop : NULL,
-		(void *)(uintptr_t)stop);
+	sqlite3_progress_handler(model->sql.handle, STEPS_BETWEEN_LOOKS,
+		round->stop ? wants_stop : NULL, (void *)(uintptr_t)round->stop);
 	if (rc == RC_OK && model->search)
 		rc = truncate_with(model, whole ? SEARCH_TRUNCATE_DATABASE : SEARCH_TRUNCATE_TABLE,
 			control->ordinal, fault);

@@ -13,6 +13,7 @@ struct read_model {
 	char *where;
 	bool search;
 	struct buf database, table, scratch; /* names without escapes; SQL text */
+	struct buf old_text, new_text;       /* what the index has, and is to have, of a document */
 };
 
 /* Opens the file, makes it ours, and makes or drops the full-text index as `search` says. */

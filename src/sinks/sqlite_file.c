@@ -101,7 +101,9 @@ enum rc read_model_open(struct read_model *model, const char *path, const struct
 	enum rc rc = sql_open(&model->sql, path, &kind, stream, texts, count, fault);
 	if (rc == RC_OK)
 		rc = sql_execute(&model->sql,
-			"PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864", fault);
+			"PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;"
+			" PRAGMA journal_size_limit = 67108864",
+			fault);
 	if (rc == RC_OK)
 		rc = sql_begin(&model->sql, fault);
 	if (rc == RC_OK)

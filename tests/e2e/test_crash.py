@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from fold import Fold, assert_same_changes, check_ordinals, parse_all
+from fold import Fold, assert_same_changes, check_ordinals, frozen, parse, parse_all
 from harness.load import Load, make_tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,21 +62,19 @@ def check_read_model(file: Path, lines: list[dict]) -> None:
         if line["op"] not in "cud":
             continue
         table = (line["db"], line["table"])
-        image = line["before"] if line["op"] == "d" else line["after"]
-        text = json.dumps(image, ensure_ascii=False)
+        image = frozen(line["before"] if line["op"] == "d" else line["after"])
         if line["key"] is None:
-            loose[table + (text,)] += -1 if line["op"] == "d" else 1
+            loose[table + (image,)] += -1 if line["op"] == "d" else 1
         elif line["op"] == "d":
-            docs.pop(table + (json.dumps(line["key"], ensure_ascii=False),), None)
+            docs.pop(table + (frozen(line["key"]),), None)
         else:
-            docs[table + (json.dumps(line["key"], ensure_ascii=False),)] = text
+            docs[table + (frozen(line["key"]),)] = image
     got, got_loose = {}, Counter()
     for db, name, key, doc, copies in sqlite3.connect(file).execute("select source_db, source_table, key, doc, copies from docs"):
-        text = json.dumps(json.loads(doc), ensure_ascii=False)
         if key.startswith("{"):
-            got[(db, name, json.dumps(json.loads(key), ensure_ascii=False))] = text
+            got[(db, name, frozen(parse(key)))] = frozen(parse(doc))
         else:
-            got_loose[(db, name, text)] += copies
+            got_loose[(db, name, frozen(parse(doc)))] += copies
     assert got == docs
     assert got_loose == +loose
 

@@ -3,10 +3,11 @@
 
 usage: check_archive.py [--manifests-may-lag] STORE STREAM
 
-Reads every object with `zstd` or `gzip`, every metadata file and every manifest, and holds them against each other and against
-the page. Prints one JSON object: what is there, with the SHA-256 of each shard's lines in the order of the keys. Exits with 1
-and the reason at the first violation. --manifests-may-lag is for a store whose writer was just killed: a manifest may then lack
-objects, but what it lists must be true.
+Reads every object with `zstd` or `gzip`, every metadata file and every manifest, and holds them
+against each other and against the page. Prints one JSON object: what is there, with the SHA-256 of
+each shard's lines in the order of the keys. Exits with 1 and the reason at the first violation.
+--manifests-may-lag is for a store whose writer was just killed: a manifest may then lack objects,
+but what it lists must be true.
 """
 import hashlib
 import json
@@ -16,11 +17,13 @@ import subprocess
 import sys
 
 NAME = re.compile(r"^(\d{4})/(\d\d)/(\d\d)/(\d\d)/(\d{4})-(\d{20})\.ndjson\.(zst|gz)$")
+MANIFEST = re.compile(r"^manifest/.*/(\d{4})/(\d\d)/(\d\d)/(\d\d)\.ndjson$")
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
-MEMBERS = ["version", "stream", "created", "shard", "first", "last", "count", "prev", "complete", "bytes", "stored", "crc32c",
-           "codec", "tables", "first_time", "last_time", "first_arrival", "last_arrival"]
 NUMBERS = ["version", "shard", "first", "last", "count", "complete", "bytes", "stored"]
 TIMES = ["created", "first_time", "last_time", "first_arrival", "last_arrival"]
+MEMBERS = ["version", "stream", "created", "shard", "first", "last", "count", "prev", "complete",
+           "bytes", "stored", "crc32c", "codec", "tables", *TIMES[1:]]
+CODECS = {"zst": "zstd", "gz": "gzip"}
 EPOCH = 1 << 40
 
 
@@ -64,11 +67,15 @@ def parse(text, where):
     try:
         return json.loads(text, object_pairs_hook=once)
     except ValueError as error:
-        raise Violation(f"{where}: not JSON: {error}")
+        raise Violation(f"{where}: not JSON: {error}") from error
 
 
 def is_number(value):
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def in_order(keys):
+    return sorted(set(keys), key=str.encode)
 
 
 def check_members(meta, where):
@@ -76,12 +83,13 @@ def check_members(meta, where):
     for key in NUMBERS:
         need(is_number(meta[key]), where, f"{key} is not a number")
     for key in TIMES:
-        need(isinstance(meta[key], str) and TIME.match(meta[key]), where, f"{key} is not a time")
+        is_time = isinstance(meta[key], str) and TIME.match(meta[key])
+        need(is_time, where, f"{key} is not a time")
     need(meta["version"] == 1, where, "version is not 1")
     need(meta["prev"] is None or is_number(meta["prev"]), where, "prev is not a number")
     need(re.match(r"^[0-9a-f]{8}$", meta["crc32c"]), where, "crc32c is not 8 digits")
     tables = meta["tables"]
-    need(tables is None or tables == sorted(set(tables), key=str.encode), where, "tables are not sorted")
+    need(tables is None or tables == in_order(tables), where, "tables are not sorted")
 
 
 def key_table(event):
@@ -92,7 +100,7 @@ def key_table(event):
 
 def check_tables(meta, seen, where):
     too_many = len(seen) > 256 or sum(len(name.encode()) for name in seen) > 8192
-    need(meta["tables"] == (None if too_many else sorted(seen, key=str.encode)), where, f"tables are {sorted(seen)}")
+    need(meta["tables"] == (None if too_many else in_order(seen)), where, f"tables are {seen}")
 
 
 def check_lines(meta, data, where):
@@ -103,30 +111,31 @@ def check_lines(meta, data, where):
     ordinals = [event["ord"] for event in events]
     need(len(ordinals) == meta["count"], where, f"{len(ordinals)} events, not {meta['count']}")
     need(all(a < b for a, b in zip(ordinals, ordinals[1:])), where, "ordinals do not grow")
-    need(ordinals[0] == meta["first"] and ordinals[-1] == meta["last"], where,
+    need((ordinals[0], ordinals[-1]) == (meta["first"], meta["last"]), where,
          f"ordinals {ordinals[0]} to {ordinals[-1]}, not {meta['first']} to {meta['last']}")
     check_tables(meta, {key_table(event) for event in events}, where)
     return ordinals
 
 
 def check_object(path, key, stream):
-    where = key
     year, month, day, hour, shard, first, extension = NAME.match(key.split("/", 2)[2]).groups()
-    need(os.path.exists(path + ".meta"), where, "has no metadata")
-    meta = parse(read(path + ".meta"), where + ".meta")
-    check_members(meta, where + ".meta")
-    need((meta["stream"], meta["shard"], meta["first"]) == (stream, int(shard), int(first)), where, "has another's metadata")
-    need(meta["codec"] == {"zst": "zstd", "gz": "gzip"}[extension], where, f"codec {meta['codec']}")
+    need(os.path.exists(path + ".meta"), key, "has no metadata")
+    meta = parse(read(path + ".meta"), key + ".meta")
+    check_members(meta, key + ".meta")
+    own = (meta["stream"], meta["shard"], meta["first"], meta["codec"])
+    need(own == (stream, int(shard), int(first), CODECS[extension]), key, "has another's metadata")
     for name in ("first_time", "last_time"):
-        need(meta[name].startswith(f"{year}-{month}-{day}T{hour}:"), where, f"{name} {meta[name]} is in another hour")
+        is_in_hour = meta[name].startswith(f"{year}-{month}-{day}T{hour}:")
+        need(is_in_hour, key, f"{name} {meta[name]} is in another hour")
     for kind in ("time", "arrival"):
-        need(meta["first_" + kind] <= meta["last_" + kind], where, f"last_{kind} is before first_{kind}")
+        need(meta["first_" + kind] <= meta["last_" + kind], key, f"first_{kind} is behind the last")
     stored = read(path)
-    need(len(stored) == meta["stored"], where, f"{len(stored)} bytes, not {meta['stored']}")
-    need(crc32c(stored) == meta["crc32c"], where, f"crc32c is {crc32c(stored)}, not {meta['crc32c']}")
+    need(len(stored) == meta["stored"], key, f"{len(stored)} bytes, not {meta['stored']}")
+    crc = crc32c(stored)
+    need(crc == meta["crc32c"], key, f"crc32c is {crc}, not {meta['crc32c']}")
     done = subprocess.run([meta["codec"], "-dc"], input=stored, capture_output=True, check=False)
-    need(done.returncode == 0, where, f"{meta['codec']}: {done.stderr.decode().strip()}")
-    return meta, done.stdout, check_lines(meta, done.stdout, where)
+    need(done.returncode == 0, key, f"{meta['codec']}: {done.stderr.decode().strip()}")
+    return meta, done.stdout, check_lines(meta, done.stdout, key)
 
 
 def files_below(folder):
@@ -138,44 +147,42 @@ def files_below(folder):
 
 def check_chain(meta, before, where):
     if before is None:
-        need(meta["prev"] is None, where, f"prev is {meta['prev']}, but it is the shard's first object")
+        need(meta["prev"] is None, where, f"prev is {meta['prev']} in the shard's first object")
         return
-    need(meta["prev"] == before["last"], where, f"prev is {meta['prev']}, the object before ends at {before['last']}")
+    need(meta["prev"] == before["last"], where,
+         f"prev is {meta['prev']}, the object before ends at {before['last']}")
     need(meta["first"] > before["last"], where, "begins before its predecessor's end")
-    for name in ("time", "arrival"):
-        need(meta["first_" + name] >= before["last_" + name], where, f"first_{name} is before its predecessor's last")
+    for kind in ("time", "arrival"):
+        is_later = meta["first_" + kind] >= before["last_" + kind]
+        need(is_later, where, f"first_{kind} is before its predecessor's last")
 
 
 def check_complete(metas, ordinals):
-    """Everything below the highest `complete` is there: ordinals have no gap but in front of an epoch."""
+    """Below the highest `complete` everything is there: no gap but in front of an epoch."""
     complete = max(meta["complete"] for meta in metas.values())
-    seen = sorted(ordinals)
-    last = None
-    for ordinal in seen:
-        if last is not None and ordinal != last + 1 and ordinal % EPOCH and ordinal < complete:
-            raise Violation(f"ordinals {last + 1} to {ordinal - 1} are missing, but everything below {complete} should be there")
-        last = ordinal
-    below = [ordinal for ordinal in seen if ordinal < complete]
+    below = sorted(ordinal for ordinal in ordinals if ordinal < complete)
     need(below, "complete", f"nothing is below {complete}")
-    need(below[-1] == complete - 1 or complete % EPOCH == 0, "complete", f"{below[-1] + 1} to {complete - 1} are missing")
+    for ordinal, after in zip(below, [*below[1:], complete]):
+        is_next = after == ordinal + 1 or after % EPOCH == 0
+        need(is_next, "complete", f"{ordinal + 1} to {after - 1} are missing below {complete}")
     return complete
 
 
 def check_manifest(path, key, stream, metas, may_lag):
     """`metas`: those of its hour, by key."""
     head, _, lines = read(path).partition(b"\n")
-    header = parse(head, key)
-    need(list(header) == ["version", "stream", "hour", "count", "crc32c"], key, f"header {list(header)}")
-    year, month, day, hour = re.match(r"^manifest/.*/(\d{4})/(\d\d)/(\d\d)/(\d\d)\.ndjson$", key).groups()
+    year, month, day, hour = MANIFEST.match(key).groups()
     expected = {"version": 1, "stream": stream, "hour": f"{year}-{month}-{day}T{hour}:00:00Z",
                 "count": lines.count(b"\n"), "crc32c": crc32c(lines)}
-    need(header == expected, key, f"header {header}, not {expected}")
+    header = parse(head, key)
+    need(list(header.items()) == list(expected.items()), key, f"header {header}, not {expected}")
     listed = [parse(line, key) for line in lines.split(b"\n")[:-1]]
     for entry in listed:
         need(entry["key"] in metas, key, f"lists {entry['key']}, which is not there")
-        need(list(entry.items())[1:] == list(metas[entry["key"]].items()), key, f"tells {entry['key']} differently")
+        is_same = list(entry.items())[1:] == list(metas[entry["key"]].items())
+        need(is_same, key, f"tells {entry['key']} differently")
     names = [entry["key"] for entry in listed]
-    need(names == sorted(set(names), key=str.encode), key, "is not in the order of keys")
+    need(names == in_order(names), key, "is not in the order of keys")
     if not may_lag:
         need(len(names) == len(metas), key, f"lacks {sorted(set(metas) - set(names))}")
 
@@ -183,7 +190,8 @@ def check_manifest(path, key, stream, metas, may_lag):
 def check_manifests(store, stream, metas, may_lag):
     hours = {}
     for key, meta in metas.items():
-        hours.setdefault(key.rsplit("/", 1)[0].replace("log/", "manifest/", 1) + ".ndjson", {})[key] = meta
+        hour = key.rsplit("/", 1)[0].replace("log/", "manifest/", 1) + ".ndjson"
+        hours.setdefault(hour, {})[key] = meta
     for key, of_hour in hours.items():
         path = os.path.join(store, key)
         if os.path.exists(path):
@@ -191,15 +199,25 @@ def check_manifests(store, stream, metas, may_lag):
         else:
             need(may_lag, key, "is missing")
     for name in files_below(os.path.join(store, "manifest", stream)):
-        need(f"manifest/{stream}/{name}" in hours, f"manifest/{stream}/{name}", "is of an hour without objects")
+        key = f"manifest/{stream}/{name}"
+        need(key in hours, key, "is of an hour without objects")
     return len(hours)
+
+
+def add_to(shards, meta, ordinals, data):
+    new = {"objects": 0, "events": 0, "bytes": 0, "first": ordinals[0], "hash": hashlib.sha256()}
+    shard = shards.setdefault(meta["shard"], new)
+    shard["objects"] += 1
+    shard["events"] += len(ordinals)
+    shard["bytes"] += len(data)
+    shard["last"] = ordinals[-1]
+    shard["hash"].update(data)
 
 
 def check(store, stream, may_lag):
     root = os.path.join(store, "log", stream)
     names = files_below(root)
-    metas, before, shards, ordinals = {}, {}, {}, set()
-    leftovers = 0
+    metas, before, shards, ordinals, leftovers = {}, {}, {}, set(), 0
     for name in names:
         key = f"log/{stream}/{name}"
         if name.endswith(".meta"):
@@ -208,24 +226,20 @@ def check(store, stream, may_lag):
             continue
         need(NAME.match(name), key, "is not the name of an object")
         meta, data, own = check_object(os.path.join(root, name), key, stream)
-        number = meta["shard"]
-        check_chain(meta, before.get(number), key)
-        metas[key] = before[number] = meta
+        check_chain(meta, before.get(meta["shard"]), key)
+        metas[key] = before[meta["shard"]] = meta
         ordinals.update(own)
-        shard = shards.setdefault(number, {"objects": 0, "events": 0, "bytes": 0, "first": own[0], "hash": hashlib.sha256()})
-        shard["objects"] += 1
-        shard["events"] += len(own)
-        shard["bytes"] += len(data)
-        shard["last"] = own[-1]
-        shard["hash"].update(data)
+        add_to(shards, meta, own, data)
     need(metas, root, "has no objects")
-    need(len({meta["created"] for meta in metas.values()}) == 1, root, "holds two streams of the same name")
+    made = {meta["created"] for meta in metas.values()}
+    need(len(made) == 1, root, "holds two streams of the same name")
     complete = check_complete(metas, ordinals)
     for shard in shards.values():
         shard["sha256"] = shard.pop("hash").hexdigest()
     return {
-        "stream": stream, "objects": len(metas), "hours": check_manifests(store, stream, metas, may_lag),
-        "events": sum(shard["events"] for shard in shards.values()), "ordinals": len(ordinals), "complete": complete,
+        "stream": stream, "objects": len(metas), "ordinals": len(ordinals), "complete": complete,
+        "hours": check_manifests(store, stream, metas, may_lag),
+        "events": sum(shard["events"] for shard in shards.values()),
         "stored": sum(meta["stored"] for meta in metas.values()), "leftover_meta": leftovers,
         "shards": {str(number): shards[number] for number in sorted(shards)},
     }

@@ -5,7 +5,8 @@ usage: fault_proxy.py TARGET_PORT [LISTEN_PORT]      (127.0.0.1; port 0 or none 
 prints "READY port=N" and serves until its standard input ends or it is killed.
 
 A wish is a JSON object, POSTed to /__faults (each replaces all there were; [] for none):
-  {"do": "status", "status": 429, "times": 2, "match": "/_bulk", "headers": {"retry-after": "1"}, "body": "..."}
+  {"do": "status", "status": 429, "times": 2, "match": "/_bulk",
+   "headers": {"retry-after": "1"}, "body": "..."}
 match: part of the path (default: all). times: how many requests it takes (default 1, -1: all).
 over: only requests whose body is longer than so many bytes.
 do:
@@ -37,7 +38,8 @@ def take_wish(path, length):
         STATE["requests"] += 1
         STATE["paths"] = STATE["paths"][-199:] + [path]
         for wish in WISHES:
-            if wish.get("match", "") in path and wish["times"] != 0 and length > wish.get("over", -1):
+            meant = wish.get("match", "") in path and length > wish.get("over", -1)
+            if meant and wish["times"] != 0:
                 wish["times"] -= 1
                 STATE["done"][wish["do"]] = STATE["done"].get(wish["do"], 0) + 1
                 return wish
@@ -68,7 +70,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def forward(self, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.target, timeout=120)
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "content-length")}
+        own = ("host", "connection", "content-length")
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in own}
         connection.request(self.command, self.path, body, headers)
         response = connection.getresponse()
         got = response.read()
@@ -89,8 +92,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             items = json.loads(self.forward(text.encode())[2])["items"]
         for i in range(0, len(actions), 3):
             name, action, _ = actions[i]
-            items.insert(i, {name: {"_id": json.loads(action)[name]["_id"], "status": 429,
-                "error": {"type": "rejected_execution_exception", "reason": "by the fault proxy"}}})
+            items.insert(i, {name: {
+                "_id": json.loads(action)[name]["_id"], "status": 429,
+                "error": {"type": "rejected_execution_exception", "reason": "by a proxy"}}})
         return json.dumps({"items": items}).encode()
 
     def close_now(self):

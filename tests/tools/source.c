@@ -8,7 +8,8 @@
  * flags
  *
  * Options: --socket=PATH, or --host=NAME --port=N; --user=NAME --password=TEXT;
- * --tls=off|preferred| required|verify --ca=FILE; for dump --end, --quiet (rates only), --count=N,
+ * --tls=off|preferred| required|verify --ca=FILE --cert=FILE --key=FILE; for dump --end, --quiet
+ * (rates only), --count=N,
  * --annotate, --max=BYTES,
  * --id=N, --heartbeat=MS. Faults go to standard error; the exit status is the fault's code. */
 #include <getopt.h>
@@ -185,9 +186,10 @@ static bool read_options(int count, char **words, struct wishes *wishes)
 {
 	static const struct option known[] = {{"socket", 1, 0, 's'}, {"host", 1, 0, 'h'},
 		{"port", 1, 0, 'P'}, {"user", 1, 0, 'u'}, {"password", 1, 0, 'p'},
-		{"tls", 1, 0, 't'}, {"ca", 1, 0, 'c'}, {"end", 0, 0, 'e'}, {"quiet", 0, 0, 'q'},
-		{"count", 1, 0, 'n'}, {"annotate", 0, 0, 'a'}, {"max", 1, 0, 'm'},
-		{"id", 1, 0, 'i'}, {"heartbeat", 1, 0, 'b'}, {"timeout", 1, 0, 'T'}, {0, 0, 0, 0}};
+		{"tls", 1, 0, 't'}, {"ca", 1, 0, 'c'}, {"cert", 1, 0, 'C'}, {"key", 1, 0, 'K'},
+		{"end", 0, 0, 'e'}, {"quiet", 0, 0, 'q'}, {"count", 1, 0, 'n'},
+		{"annotate", 0, 0, 'a'}, {"max", 1, 0, 'm'}, {"id", 1, 0, 'i'},
+		{"heartbeat", 1, 0, 'b'}, {"timeout", 1, 0, 'T'}, {0, 0, 0, 0}};
 	struct mysql_options *options = &wishes->options;
 	struct binlog_start *start = &wishes->start;
 	for (int found; (found = getopt_long(count, words, "+", known, NULL)) != -1;) {
@@ -212,6 +214,12 @@ static bool read_options(int count, char **words, struct wishes *wishes)
 			break;
 		case 'c':
 			options->tls_ca = optarg;
+			break;
+		case 'C':
+			options->tls_cert = optarg;
+			break;
+		case 'K':
+			options->tls_key = optarg;
 			break;
 		case 'e':
 			start->end = true;

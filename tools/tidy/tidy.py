@@ -45,7 +45,7 @@ def _exceptions(tree: Tree) -> dict[tuple, int]:
         for number, line in enumerate(tree.lines(EXCEPTIONS), 1):
             words = line.split("|")[0].split()
             if words and not line.startswith("#"):
-                found[tuple(words + [""])[:3]] = number
+                found[tuple(words + ["", ""])[:3]] = number
     return found
 
 

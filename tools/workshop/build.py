@@ -49,12 +49,14 @@ def _complaints(log: Path) -> str:
 
 
 def configure(flavour: str, log: Path | None = None) -> Path:
-    """Sets the folder up once; meson.build files that changed later are ninja's business."""
+    """Sets the folder up, or brings it up to date with changed meson.build files."""
     path = folder(flavour)
     log = log or log_file(flavour)
-    if not (path / "build.ninja").exists():
-        shutil.rmtree(path, ignore_errors=True)  # what an interrupted set-up left
-        _checked(["meson", "setup", path, ROOT, *FLAVOURS[flavour]], log)
+    if (path / "build.ninja").exists():
+        if process.run(["ninja", "-C", path, "build.ninja"], log) == 0:
+            return path
+    shutil.rmtree(path, ignore_errors=True)  # interrupted, or made by another version of meson
+    _checked(["meson", "setup", path, ROOT, *FLAVOURS[flavour]], log)
     return path
 
 
@@ -76,6 +78,14 @@ def program(flavour: str) -> Path | None:
     return None
 
 
+def product(flavour: str) -> Path:
+    """Compiles what is delivered (not the tests): the program, or all where there is none yet."""
+    configure(flavour)
+    made = program(flavour)
+    compile_targets(flavour, *([str(made.relative_to(folder(flavour)))] if made else []))
+    return made or folder(flavour)
+
+
 def main(arguments: list[str]) -> int:
     names = arguments or ["release"]
     unknown = [name for name in names if name not in FLAVOURS]
@@ -86,11 +96,10 @@ def main(arguments: list[str]) -> int:
     for name in names:
         started = time.monotonic()
         try:
-            path = compile_targets(name)
+            made = product(name)
         except BuildFailed as failed:
             print(failed, file=sys.stderr)
             return 1
-        made = program(name) or path
         print(f"build    {made.relative_to(ROOT)}  {time.monotonic() - started:.1f} s")
     return 0
 

@@ -37,9 +37,8 @@ def differing(program: Path) -> list[str]:
 
 def main(_arguments: list[str]) -> int:
     try:
-        build.compile_targets("release")
-        program = build.program("release")
-        if not program:
+        program = build.product("release")
+        if program.is_dir():
             print("./dev docs: meson.build makes no program `millstream`", file=sys.stderr)
             return 1
         for name, path in DOCUMENTS.items():

@@ -62,7 +62,7 @@ def run(report: Report, wanted: list[str] | None, everything: bool) -> None:
         names = servers.STANDARD + (servers.LONG if everything else ())
         servers.install(report, "e2e", names)
     try:
-        build.compile_targets("release")
+        build.product("release")
     except build.BuildFailed as failed:
         report.add("e2e", "build release", 0, 1, clock.seconds, str(failed))
         return

@@ -12,6 +12,14 @@ from pathlib import Path
 import pytest
 
 
+def shortened(text: str, most: int = 8000) -> str:
+    """Without its middle: what was tested stands at the beginning, why it failed at either end."""
+    if len(text) <= most:
+        return text
+    left_out = len(text) - most
+    return f"{text[:most // 2]}\n[... {left_out} characters more in e2e.log ...]\n{text[-most // 2:]}"
+
+
 class Lines:
     def __init__(self, out):
         self.out = out
@@ -52,14 +60,14 @@ class Lines:
         elif report.failed:
             sections = "".join(f"\n---- {title}\n{text[-4000:]}" for title, text in report.sections)
             if not self.bad:  # a teardown that fails after its test counts once
-                self.failure(report.nodeid, report.longreprtext[-8000:] + sections)
+                self.failure(report.nodeid, shortened(report.longreprtext) + sections)
             self.bad = True
         elif report.when == "teardown" and not self.bad:
             self.file_passed += 1
 
     def pytest_collectreport(self, report):
         if report.failed:
-            self.failure(report.nodeid, report.longreprtext[-8000:])
+            self.failure(report.nodeid, shortened(report.longreprtext))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self):

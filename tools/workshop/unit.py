@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import build
 import process
@@ -17,6 +18,9 @@ SANITIZERS = {  # a finding ends the program: it is a failure, not a remark
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
+
+
+OTHER_SUITES = {"opensearch"}  # need a server: tests/e2e/test_suites.py runs them
 
 
 def names() -> list[str]:
@@ -48,47 +52,62 @@ def _output(result: dict) -> str:
     return f"result: {result['result']}\n" + "\n".join(text.splitlines()[-80:])
 
 
-def _listed(flavour: str) -> list[str]:
+def _suites(flavour: str) -> dict[str, list[str]]:
+    """Meson's tests by suite."""
     done = subprocess.run(["meson", "introspect", "--tests", build.folder(flavour)],
                           capture_output=True, check=True, text=True)
-    return [test["name"] for test in json.loads(done.stdout)]
+    found: dict[str, list[str]] = {}
+    for test in json.loads(done.stdout):
+        for suite in test["suite"] or [""]:
+            found.setdefault(suite.rpartition(":")[2], []).append(test["name"])
+    return found
+
+
+def _run(flavour: str, tests: list[str], log: Path) -> dict[str, dict]:
+    """Runs tests and answers what became of each."""
+    results = build.folder(flavour) / "meson-logs" / "unit.json"
+    results.unlink(missing_ok=True)
+    log.write_bytes(b"")
+    process.run(["meson", "test", "-C", build.folder(flavour), "--no-rebuild", "--suite", "unit",
+                 "--logbase", "unit", "--timeout-multiplier", "4", *tests], log, SANITIZERS)
+    done = {}
+    with open(log, "a", encoding="utf-8") as out:
+        for line in results.read_text().splitlines() if results.exists() else []:
+            result = json.loads(line)
+            name = result["name"].rpartition(" / ")[2]
+            done[name] = result
+            out.write(f"\n==== {name}\n{_output(result)}\n")
+    return done
 
 
 def run_flavour(report: Report, lane: str, flavour: str, wanted: list[str] | None) -> None:
     clock = Clock()
-    log = build.ROOT / "build" / "test-logs" / f"unit-{flavour}.log"
     try:
-        folder = build.compile_targets(flavour, "all", "meson-test-prereq")
+        build.compile_targets(flavour, "all", "meson-test-prereq")
     except build.BuildFailed as failed:
         report.add(lane, f"build {flavour}", 0, 1, clock.seconds, str(failed))
         return
     report.add(lane, f"build {flavour}", 1, 0, clock.seconds)
-    listed = _listed(flavour)
-    tests = [name for name in wanted or listed if name in listed]
-    log.write_bytes(b"")
-    (folder / "meson-logs" / "unit.json").unlink(missing_ok=True)
-    process.run(["meson", "test", "-C", folder, "--no-rebuild", "--logbase", "unit", *tests],
-                log, SANITIZERS)
-    done = {}
-    if (folder / "meson-logs" / "unit.json").exists():
-        for line in (folder / "meson-logs" / "unit.json").read_text().splitlines():
-            result = json.loads(line)
-            done[result["name"]] = result
-            with open(log, "a", encoding="utf-8") as out:
-                out.write(f"\n==== {result['name']}\n{_output(result)}\n")
+    suites = _suites(flavour)
+    for suite in set(suites) - {"unit"} - OTHER_SUITES:
+        report.add(lane, f"suite '{suite}'", 0, 1, 0, "no lane runs this suite of Meson")
+    log = build.log_file(flavour).with_name(f"unit-{flavour}.log")
+    listed = suites.get("unit", [])
+    done = _run(flavour, [name for name in wanted or [] if name in listed], log)
     for name in wanted or listed:
         if name in done:
             report.add(lane, name, *_counts(done[name]), done[name]["duration"],
                        _output(done[name]))
         else:
-            report.add(lane, name, 0, 1, 0, process.tail(log) or f"{name} is in no meson.build")
+            report.add(lane, name, 0, 1, 0, process.tail(log) if name in listed else
+                       f"{name} is in no suite 'unit' of a meson.build")
 
 
 def release(report: Report, lane: str) -> None:
     """The release build, with LTO and all warnings, compiles."""
     clock = Clock()
     try:
-        build.compile_targets("release")
+        build.product("release")
     except build.BuildFailed as failed:
         report.add(lane, "build release", 0, 1, clock.seconds, str(failed))
         return

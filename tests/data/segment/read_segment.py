@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Reads the folder of a durable log, by docs/formats/segment.md alone.
 
 Nothing here comes from the C code: what this prints is compared with what the C code was told to
@@ -91,10 +92,10 @@ def read_head(data: bytes) -> dict:
 
 def read_batch(data: bytes) -> dict:
     need(data[:4] == b"MBAT", "magic of a batch")
-    batch = fields("IHHIIIIIIIQQQQqqQQ", data[4:], "crc", "version", "zero", "flags", "header_length",
-                   "body_length", "body_crc", "mark_length", "run_count", "previous", "address",
-                   "durable", "first_ordinal", "count", "stream_time_us", "arrival_us",
-                   "fingerprint", "generation")
+    batch = fields("IHHIIIIIIIQQQQqqQQ", data[4:], "crc", "version", "zero", "flags",
+                   "header_length", "body_length", "body_crc", "mark_length", "run_count",
+                   "previous", "address", "durable", "first_ordinal", "count", "stream_time_us",
+                   "arrival_us", "fingerprint", "generation")
     header, body = batch["header_length"], batch["body_length"]
     need(batch["version"] == 1 and batch["zero"] == 0, "version of a batch")
     need(batch["crc"] == crc32c(data[8:header]), "checksum of a header")
@@ -111,21 +112,23 @@ def read_batch(data: bytes) -> dict:
         at += run["table_length"]
         run["stored"] = data[at:at + run["stored_length"]]
         at += run["stored_length"]
-    need(header + body == -(-at // 8) * 8 and not any(data[at:header + body]), "length of a body")
+    end = header + body
+    need(end == -(-at // 8) * 8 and not any(data[at:end]), "length of a body")
     return batch
 
 
 def payload(run: dict) -> bytes:
     raw = run["stored"]
     if run["codec"] == 1:
-        raw = subprocess.run(["zstd", "-dcq"], input=raw, stdout=subprocess.PIPE, check=True).stdout
+        unpacked = subprocess.run(["zstd", "-dcq"], input=raw, capture_output=True, check=True)
+        raw = unpacked.stdout
     need(len(raw) == run["raw_length"], "raw length of a run")
     return raw
 
 
 def show_runs(batch: dict):
-    need([run["shard"] for run in batch["runs"]] == sorted({run["shard"] for run in batch["runs"]}),
-         "order of the shards")
+    shards = [run["shard"] for run in batch["runs"]]
+    need(shards == sorted(set(shards)), "order of the shards")
     for run in batch["runs"]:
         raw, at = payload(run), 0
         for ordinal, length, key in Table(run["table"]).records(run):

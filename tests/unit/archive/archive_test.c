@@ -252,6 +252,25 @@ static void an_object_ends_when_the_clock_passes_its_hour(void **state)
 	assert_int_equal(shell_number("ls store/log/changes/2026/11/25/07/*.zst | wc -l"), 2);
 }
 
+static void an_object_ends_when_the_stream_is_full(void **state)
+{
+	(void)state;
+	test_ahead_us = test_hour_us + 60000000 - test_real_clock->wall_us();
+	test_retention_size = 6 << 20;
+	test_codec = LOG_PLAIN;
+	open_stream();
+	struct archive_options options = archive_options();
+	options.object_size = 1 << 30;
+	options.object_age_us = 100 * 3600000000;
+	struct archive *archive = start_archive(&options);
+	for (int i = 0; i < 20; i++)
+		append(1000, 1000); /* waits while the stream is full */
+	assert_true(stage_get(test_stage, STAGE_BATCHES) > 0);
+	archive_drain(archive, test_ordinal);
+	join_archive(archive);
+	assert_archived();
+}
+
 static void a_stop_publishes_what_is_open(void **state)
 {
 	(void)state;
@@ -321,7 +340,7 @@ static void goes_on_at_every_boundary_in_either_format(void **state)
 		options.codec = random_below(2) ? PAST_ZSTD : PAST_GZIP;
 		run_until(&options, ends[i]);
 		if (i % 8 == 0)
-			assert_lines(true);
+			assert_beginnings();
 	}
 	assert_archived();
 	assert_true(count_objects() > 60);
@@ -382,7 +401,7 @@ static void skips_what_is_archived_in_the_middle_of_a_run(void **state)
 			0);
 		cut_stream("a", 500, 0, text_len);
 		archive_cut("b", round < 2 ? PAST_ZSTD : PAST_GZIP, 137);
-		assert_lines(true);
+		assert_beginnings();
 		archive_cut("a", round < 2 ? PAST_ZSTD : PAST_GZIP, 500);
 		assert_archived();
 	}
@@ -419,16 +438,24 @@ static bool is_dropped(uint64_t ordinal)
 static void the_stream_may_drop_what_is_archived_and_nothing_else(void **state)
 {
 	(void)state;
+	test_retention_us = 1000000;
+	test_ahead_us = test_hour_us + 3600000000 + 60000000 - test_real_clock->wall_us();
 	open_stream();
+	append(20, 100);
+	test_time_us += 3600000000;
 	for (int i = 0; i < 10; i++)
 		append(2000, 900); /* several segments */
-	close_stream();
-	test_ahead_us += 2000LL * 86400 * 1000000; /* all of it is old */
-	open_stream();
 	struct archive_options options = archive_options();
-	test_real_clock->sleep_us(500000);
-	assert_false(is_dropped(0));
-	archive_until(&options, test_ordinal);
+	options.object_size = 1 << 30;
+	struct archive *archive = start_archive(&options);
+	/* the first hour is published, the second one is read and waits */
+	WAIT_FOR(stage_get(test_stage, STAGE_NEXT_ORDINAL) == 20);
+	for (int i = 0; i < 10; i++) {
+		assert_false(is_dropped(0));
+		test_real_clock->sleep_us(100000);
+	}
+	archive_drain(archive, test_ordinal);
+	join_archive(archive);
 	WAIT_FOR(is_dropped(0));
 	append(10, 100);
 	archive_until(&options, test_ordinal);
@@ -507,6 +534,7 @@ static void refuses_an_archive_that_is_ahead_of_the_stream(void **state)
 static void refuses_to_leave_out_what_the_stream_has_dropped(void **state)
 {
 	(void)state;
+	test_retention_us = 1000000;
 	open_stream();
 	append(50, 100);
 	struct archive_options options = archive_options();
@@ -514,7 +542,6 @@ static void refuses_to_leave_out_what_the_stream_has_dropped(void **state)
 	for (int i = 0; i < 10; i++)
 		append(2000, 900);
 	hub_archived(test_hub, test_ordinal); /* a lie */
-	test_ahead_us += 2000LL * 86400 * 1000000;
 	WAIT_FOR(is_dropped(50));
 	struct fault fault;
 	assert_int_equal(failure_of(&options, &fault), RC_TRIMMED);
@@ -535,6 +562,19 @@ static void refuses_events_of_another_format(void **state)
 	struct fault fault;
 	assert_int_equal(failure_of(&options, &fault), RC_CORRUPT);
 	assert_non_null(strstr(fault.text, "ordinal 0 in shard 0"));
+}
+
+static void refuses_events_without_lines(void **state)
+{
+	(void)state;
+	open_stream();
+	struct log_batch *batch = begin_batch();
+	add_record(batch, 0, 0, "", 0, "shop.t1|0");
+	test_ordinal = 1;
+	commit_batch(batch, 0);
+	struct archive_options options = archive_options();
+	struct fault fault;
+	assert_int_equal(failure_of(&options, &fault), RC_CORRUPT);
 }
 
 static void refuses_what_lies_in_its_place(void **state)
@@ -567,6 +607,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(an_object_ends_at_its_size),
 	TEST(an_object_ends_at_its_age),
 	TEST(an_object_ends_when_the_clock_passes_its_hour),
+	TEST(an_object_ends_when_the_stream_is_full),
 	TEST(a_stop_publishes_what_is_open),
 	TEST(counts_what_it_does),
 	TEST(goes_on_at_every_boundary_in_either_format),
@@ -579,6 +620,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(refuses_an_archive_that_is_ahead_of_the_stream),
 	TEST(refuses_to_leave_out_what_the_stream_has_dropped),
 	TEST(refuses_events_of_another_format),
+	TEST(refuses_events_without_lines),
 	TEST(refuses_what_lies_in_its_place),
 };
 UNIT_MAIN(tests)

@@ -67,7 +67,7 @@ static bool was_killed(pid_t child)
 
 static void assert_sound_after_a_kill(void)
 {
-	assert_lines(true);
+	assert_beginnings();
 	if (count_objects() > 0)
 		assert_checked("--manifests-may-lag");
 }
@@ -98,15 +98,14 @@ static void comes_to_the_end_through_kill_after_kill(void **state)
 {
 	(void)state;
 	test_shards = 3;
-	make_stream(60);
+	make_stream(30);
 	int kills = 0;
 	for (;; kills++) {
 		char crash[40];
 		snprintf(crash, sizeof crash, "%s:%d", kills % 2 ? "archive-meta" : "archive-link",
 			1 + (int)random_below(3));
-		if (!was_killed(fork_archive(crash, 1000 + random_below(60000))))
+		if (!was_killed(fork_archive(crash, 1000 + random_below(20000))))
 			break;
-		assert_lines(true);
 	}
 	assert_true(kills > 5);
 	assert_archived();
@@ -116,15 +115,15 @@ static void survives_kills_at_any_time(void **state)
 {
 	(void)state;
 	test_shards = 2;
-	make_stream(25);
+	make_stream(20);
 	int kills = 0;
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 6; i++) {
 		pid_t child = fork_archive(NULL, 5000);
 		test_real_clock->sleep_us((int64_t)random_below(12000));
 		(void)kill(child, SIGKILL);
 		kills += was_killed(child);
 		assert_sound_after_a_kill();
-		if (i % 4 == 3) {
+		if (i % 3 == 2) {
 			assert_false(was_killed(fork_archive(NULL, 5000)));
 			assert_archived();
 			assert_int_equal(shell("rm -rf store"), 0);
@@ -213,7 +212,7 @@ static void a_stop_on_a_full_disk_leaves_the_rest_to_the_stream(void **state)
 	archive_stop(archive);
 	assert_int_equal(archive_join(archive, &fault), RC_DISK_FULL);
 	fault_disk_full(false);
-	assert_lines(true);
+	assert_beginnings();
 	archive_until(&options, test_ordinal);
 	assert_archived();
 }
@@ -253,7 +252,6 @@ static void survives_any_single_failure_of_the_disk(void **state)
 	(void)state;
 	static const int errors[] = {ENOSPC, EIO};
 	bool is_over = false;
-	test_shards = 2;
 	test_skips_sleep = true;
 	open_stream();
 	append(300, 400);

@@ -24,6 +24,8 @@ static enum log_codec test_codec;
 static uint64_t test_ordinal; /* the next one */
 static int64_t test_time_us;  /* stream time of the next batch */
 static uint64_t test_random;  /* state of the generator */
+static int64_t test_retention_us;
+static uint64_t test_retention_size;
 static const char *test_data; /* folder of the hub */
 
 /* ---- clocks that a test moves ---- */
@@ -110,6 +112,8 @@ static int make_folder(void **state)
 	assert_int_equal(shell("mkdir data wanted"), 0);
 	test_data = "data";
 	test_skips_sleep = false;
+	test_retention_us = 1000LL * 86400 * 1000000;
+	test_retention_size = 0;
 	test_shards = 1;
 	test_codec = LOG_ZSTD;
 	test_ordinal = 0;
@@ -131,7 +135,8 @@ static inline void open_stream(void)
 		.batch_size = 2 << 20,
 		.line_max = 8 << 20,
 		.segment_size = 4 << 20,
-		.retention_us = 1000LL * 86400 * 1000000,
+		.retention_us = test_retention_us,
+		.retention_size = test_retention_size,
 		.archived = true,
 		.stage = test_log_stage,
 	};
@@ -162,33 +167,51 @@ static inline uint64_t random_below(uint64_t limit)
 	return test_random % limit;
 }
 
-/* One event's line: text that compresses about as rows do. */
-static inline size_t put_event(char *line, uint64_t ordinal, int table, size_t text_len)
+/* Text that compresses about as rows do, cut from one long text. */
+static inline const char *some_text(size_t len)
 {
+	enum { POOL = 4 << 20 };
+	static char pool[POOL + 64];
 	static const char *const words[] = {
 		"red ", "bicycle ", "nearly ", "new ", "price ", "city "};
+	for (size_t done = pool[0] ? POOL : 0; done < POOL;)
+		done += (size_t)sprintf(pool + done, "%s%llx", words[random_below(6)],
+			(unsigned long long)random_below(4096));
+	assert_true(len < POOL);
+	return pool + random_below(POOL - len);
+}
+
+/* One event's line. */
+static inline size_t put_event(char *line, uint64_t ordinal, int table, size_t text_len)
+{
 	int len = sprintf(line,
 		"{\"op\":\"c\",\"db\":\"shop\",\"table\":\"t%d\",\"ts\":\"2026-11-25T07:34:00Z\","
 		"\"pos\":{\"file\":\"b.1\",\"pos\":4,\"row\":0},\"ord\":%llu,\"key\":{\"id\":%llu},"
 		"\"after\":{\"id\":%llu,\"text\":\"",
 		table, (unsigned long long)ordinal, (unsigned long long)ordinal,
 		(unsigned long long)ordinal);
-	for (size_t done = 0; done < text_len;) {
-		const char *word = words[random_below(6)];
-		len += sprintf(line + len, "%s%llx", word, (unsigned long long)random_below(4096));
-		done += strlen(word) + 3;
-	}
+	memcpy(line + len, some_text(text_len), text_len);
+	len += (int)text_len;
 	return (size_t)(len + sprintf(line + len, "\"}}\n"));
 }
 
-static inline void keep_wanted(uint32_t shard, const char *line, size_t len)
+/* The lines of the open batch, by shard. */
+static struct buf test_wanted[256];
+
+static inline void keep_wanted(void)
 {
-	char path[300];
-	snprintf(path, sizeof path, "%s/wanted/%u", test_folder, shard);
-	FILE *file = fopen(path, "a");
-	assert_non_null(file);
-	assert_int_equal(fwrite(line, 1, len, file), len);
-	assert_int_equal(fclose(file), 0);
+	for (uint32_t i = 0; i < test_shards; i++) {
+		if (test_wanted[i].len == 0)
+			continue;
+		char path[300];
+		snprintf(path, sizeof path, "%s/wanted/%u", test_folder, i);
+		FILE *file = fopen(path, "a");
+		assert_non_null(file);
+		assert_int_equal(
+			fwrite(test_wanted[i].at, 1, test_wanted[i].len, file), test_wanted[i].len);
+		assert_int_equal(fclose(file), 0);
+		buf_release(&test_wanted[i]);
+	}
 }
 
 static inline void add_record(struct log_batch *batch, uint32_t shard, uint64_t ordinal,
@@ -199,7 +222,8 @@ static inline void add_record(struct log_batch *batch, uint32_t shard, uint64_t 
 	assert_non_null(at);
 	memcpy(at, line, len);
 	log_run_add(run, len, ordinal, slice_text(key));
-	keep_wanted(shard, line, len);
+	test_wanted[shard].max = 64 << 20;
+	buf_bytes(&test_wanted[shard], line, len);
 }
 
 static inline struct log_batch *begin_batch(void)
@@ -222,6 +246,7 @@ static inline void commit_batch(struct log_batch *batch, uint64_t first)
 		.position = &position,
 	};
 	struct fault fault = {.text = ""};
+	keep_wanted();
 	if (hub_batch_commit(test_hub, batch, &mark, &fault) != RC_OK ||
 		hub_flush(test_hub, &fault) != RC_OK)
 		fail_msg("%s", fault.text);
@@ -321,9 +346,9 @@ static inline void archive_until(const struct archive_options *options, uint64_t
 
 /* ---- what came out ---- */
 
-static inline char *load_all(const char *path, size_t *ret_len)
+static inline char *load_all(const char *name, size_t *ret_len)
 {
-	FILE *file = fopen(path, "r");
+	FILE *file = fopen(in_folder(name), "r");
 	*ret_len = 0;
 	if (!file)
 		return NULL;
@@ -336,36 +361,45 @@ static inline char *load_all(const char *path, size_t *ret_len)
 	return bytes;
 }
 
-static inline void assert_same_file(const char *got_path, const char *wanted_path, bool part)
+static inline void assert_same_file(const char *got_name, const char *wanted_name, bool part)
 {
 	size_t got_len, wanted_len;
-	char *got = load_all(got_path, &got_len), *wanted = load_all(wanted_path, &wanted_len);
+	char *got = load_all(got_name, &got_len), *wanted = load_all(wanted_name, &wanted_len);
 	if (part ? got_len > wanted_len : got_len != wanted_len)
-		fail_msg("%s: %zu bytes, not %zu", got_path, got_len, wanted_len);
+		fail_msg("%s: %zu bytes, not %zu", got_name, got_len, wanted_len);
 	if (got_len > 0 && memcmp(got, wanted, got_len) != 0)
-		fail_msg("%s has other bytes", got_path);
+		fail_msg("%s has other bytes", got_name);
 	free(got);
 	free(wanted);
 }
 
-/* Each shard's objects, in the order of their keys, are its lines once each. With `part`: a
- * beginning of them. */
-static inline void assert_lines(bool part)
+#define FIND_OBJECTS \
+	"find store/log/changes -name '%04u-*.zst' -o -name '%04u-*.gz' | LC_ALL=C sort"
+
+/* Each shard's objects, in the order of their keys, are a beginning of its lines. */
+static inline void assert_beginnings(void)
 {
-	assert_int_equal(
-		shell("rm -rf got && mkdir -p got store/log/changes && find store/log/changes "
-		      "-name '*.zst' -o -name "
-		      "'*.gz' | LC_ALL=C sort | while read -r f; do n=${f##*/} && "
-		      "to=got/${n%%%%-*} "
-		      "&& case $f in *.zst) zstd -qdc $f >>$to;; *) gzip -dc $f >>$to;; esac || "
-		      "exit 1; done"),
-		0);
 	for (uint32_t i = 0; i < test_shards; i++) {
-		char got[300], wanted[300];
-		snprintf(got, sizeof got, "%s/got/%04u", test_folder, i);
-		snprintf(wanted, sizeof wanted, "%s/wanted/%u", test_folder, i);
-		assert_same_file(got, wanted, part);
+		char wanted[20];
+		snprintf(wanted, sizeof wanted, "wanted/%u", i);
+		assert_int_equal(shell("mkdir -p store/log/changes && " FIND_OBJECTS
+				       " | xargs -r zstd -qdc >got",
+					 i, i),
+			0);
+		assert_same_file("got", wanted, true);
 	}
+}
+
+/* Each shard's objects, in the order of their keys, are its lines, once each. */
+static inline void assert_lines(void)
+{
+	assert_int_equal(shell("find store/log/changes -name '*.zst' -o -name '*.gz' | "
+			       "LC_ALL=C sort -t/ -k8.1,8.4 -k1 | xargs zstd -qdc >got && "
+			       ": >all && for i in $(seq 0 %u); do test ! -e wanted/$i || "
+			       "cat wanted/$i >>all; done",
+				 test_shards - 1),
+		0);
+	assert_same_file("got", "all", false);
 }
 
 static inline void assert_checked(const char *options)
@@ -378,7 +412,7 @@ static inline void assert_checked(const char *options)
 /* Everything is archived, in every shard, and says so. */
 static inline void assert_archived(void)
 {
-	assert_lines(false);
+	assert_lines();
 	assert_checked("");
 	assert_int_equal(
 		shell_number("sed 's/.*\"complete\": \\([0-9]*\\).*/\\1/' summary"), test_ordinal);

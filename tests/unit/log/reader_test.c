@@ -18,6 +18,14 @@ static void a_folder_without_a_log_is_told(void **state)
 	assert_int_equal(log_reader_open(folder, &reader, &fault), RC_NOT_FOUND);
 	assert_non_null(strstr(fault.text, folder));
 	assert_int_equal(log_reader_open("/nowhere/at all", &reader, &fault), RC_NOT_FOUND);
+	struct log *log = tool_open(folder, 4096);
+	(void)tool_write(&plan, log, 1, 5, 1);
+	log_close(log);
+	assert_int_equal(unlink(tool_file_in(folder, "tip")), 0);
+	assert_int_equal(log_reader_open(folder, &reader, &fault), RC_NOT_FOUND);
+	assert_non_null(strstr(fault.hint, "made again"));
+	log_close(tool_open(folder, 4096));
+	assert_int_equal(tool_read_all(&plan, folder, 1), 6);
 	unit_folder_remove(folder);
 }
 
@@ -41,6 +49,31 @@ static void an_empty_log_is_waited_at(void **state)
 	assert_rc(log_bounds(reader, &first, &next, &bytes, &fault));
 	assert_true(first == 50 && next == 55 && bytes > 4096);
 	assert_false(log_wait(reader, 1000));
+	log_reader_close(reader);
+	log_close(log);
+	unit_folder_remove(folder);
+}
+
+/* What lies behind the tip may still change: a reader must not keep bytes of it for later. */
+static void a_reader_that_lags_reads_no_stale_bytes(void **state)
+{
+	(void)state;
+	char *folder = unit_folder();
+	struct log *log = tool_open(folder, 100000);
+	struct log_reader *reader = tool_reader(folder);
+	struct fault fault;
+	uint64_t written = 1, got = 1;
+	for (uint64_t i = 0; i < 300; i++) {
+		written = tool_write(&plan, log, written, 3, (int)(tool_mix(i) % 4));
+		for (uint64_t k = tool_mix(i + 1000) % 4; k > 0 && got < written; k--) {
+			struct log_view *view = NULL;
+			assert_rc(log_read(reader, &view, &fault));
+			assert_int_equal(view->first_ordinal, got);
+			tool_check_view(&plan, reader, view);
+			got += view->count;
+		}
+	}
+	assert_int_equal(tool_read_on(&plan, reader, got), written);
 	log_reader_close(reader);
 	log_close(log);
 	unit_folder_remove(folder);
@@ -252,6 +285,7 @@ static void memory_is_bounded_by_the_largest_batch(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_folder_without_a_log_is_told),
 	cmocka_unit_test(an_empty_log_is_waited_at),
+	cmocka_unit_test(a_reader_that_lags_reads_no_stale_bytes),
 	cmocka_unit_test(readers_in_other_processes_are_woken),
 	cmocka_unit_test(a_wait_ends_when_a_batch_comes),
 	cmocka_unit_test(a_slow_reader_is_told_what_it_missed),

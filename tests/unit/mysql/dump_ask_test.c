@@ -115,87 +115,87 @@ static void a_replica_keeps_its_uuid(void **state)
 
 /* The sentences are copied from servers that were provoked: MariaDB 10.11.19 and 11.8.9, MySQL
  * 8.0.15 and 9.7.4. */
+static const struct {
+	unsigned number;
+	const char *text;
+	enum rc rc;
+} sentences_seen[] = {
+	{1236,
+		"Could not find GTID state requested by slave in any binlog files. "
+		"Probably "
+		"the slave state is too old and required binlog files have been purged.",
+		RC_PURGED},
+	{1236,
+		"Cannot replicate because the source purged required binary logs. "
+		"Replicate "
+		"the missing transactions from elsewhere, or provision a new replica from "
+		"backup.",
+		RC_PURGED},
+	{1236,
+		"Cannot replicate because the master purged required binary logs. "
+		"Replicate "
+		"the missing transactions from elsewhere, or provision a new slave from "
+		"backup.",
+		RC_PURGED},
+	{1236,
+		"Error: connecting slave requested to start from GTID 0-2-5, which is not "
+		"in "
+		"the master's binlog. Since the master's binlog contains GTIDs with higher "
+		"sequence numbers, it probably means that the slave has diverged due to "
+		"executing extra erroneous transactions",
+		RC_PURGED},
+	{1236,
+		"The binlog on the master is missing the GTID 0-1-50 requested by the "
+		"slave "
+		"(even though both a prior and a subsequent sequence number does exist), "
+		"and "
+		"GTID strict mode is enabled",
+		RC_PURGED},
+	{1236,
+		"Replica has more GTIDs than the source has, using the source's "
+		"SERVER_UUID. "
+		"This may indicate that the the last binary log file was truncated or lost",
+		RC_BEHIND},
+	{1236,
+		"Client requested master to start replication from impossible position; "
+		"the "
+		"first event 'binlog.000003' at 3",
+		RC_BEHIND},
+	{1236,
+		"A replica with the same server_uuid/server_id as this replica has "
+		"connected "
+		"to the source; the first event 'binlog.000006' at 3542",
+		RC_CONFLICT},
+	{4052,
+		"A slave with the same server_uuid/server_id is already connected; the "
+		"first "
+		"event 'binlog.000007' at 2255",
+		RC_CONFLICT},
+	{4052, "A slave with the same server_id is already connected", RC_CONFLICT},
+	{1236, "Misconfigured source - source server_id is 0", RC_UNFIT},
+	{1236,
+		"binlog truncated in the middle of event; consider out of disk space on "
+		"source",
+		RC_REFUSED},
+	{1236, "bogus data in log event; the first event 'binlog.000003' at 301", RC_REFUSED},
+	{1053, "Server shutdown in progress", RC_UNREACHABLE},
+	{1227,
+		"Access denied; you need (at least one of) the REPLICATION SLAVE "
+		"privilege(s) for this operation",
+		RC_PRIVILEGE},
+	{1045, "Access denied for user 'x'@'%' (using password: YES)", RC_PRIVILEGE},
+	{1236, "something that nobody has seen yet", RC_REFUSED},
+};
+
 static void sentences_of_servers_have_a_class(void **state)
 {
 	(void)state;
-	static const struct {
-		unsigned number;
-		const char *text;
-		enum rc rc;
-	} cases[] = {
-		{1236,
-			"Could not find GTID state requested by slave in any binlog files. "
-			"Probably "
-			"the slave state is too old and required binlog files have been purged.",
-			RC_PURGED},
-		{1236,
-			"Cannot replicate because the source purged required binary logs. "
-			"Replicate "
-			"the missing transactions from elsewhere, or provision a new replica from "
-			"backup.",
-			RC_PURGED},
-		{1236,
-			"Cannot replicate because the master purged required binary logs. "
-			"Replicate "
-			"the missing transactions from elsewhere, or provision a new slave from "
-			"backup.",
-			RC_PURGED},
-		{1236,
-			"Error: connecting slave requested to start from GTID 0-2-5, which is not "
-			"in "
-			"the master's binlog. Since the master's binlog contains GTIDs with higher "
-			"sequence numbers, it probably means that the slave has diverged due to "
-			"executing extra erroneous transactions",
-			RC_PURGED},
-		{1236,
-			"The binlog on the master is missing the GTID 0-1-50 requested by the "
-			"slave "
-			"(even though both a prior and a subsequent sequence number does exist), "
-			"and "
-			"GTID strict mode is enabled",
-			RC_PURGED},
-		{1236,
-			"Replica has more GTIDs than the source has, using the source's "
-			"SERVER_UUID. "
-			"This may indicate that the the last binary log file was truncated or lost",
-			RC_BEHIND},
-		{1236,
-			"Client requested master to start replication from impossible position; "
-			"the "
-			"first event 'binlog.000003' at 3",
-			RC_BEHIND},
-		{1236,
-			"A replica with the same server_uuid/server_id as this replica has "
-			"connected "
-			"to the source; the first event 'binlog.000006' at 3542",
-			RC_CONFLICT},
-		{4052,
-			"A slave with the same server_uuid/server_id is already connected; the "
-			"first "
-			"event 'binlog.000007' at 2255",
-			RC_CONFLICT},
-		{4052, "A slave with the same server_id is already connected", RC_CONFLICT},
-		{1236, "Misconfigured source - source server_id is 0", RC_UNFIT},
-		{1236,
-			"binlog truncated in the middle of event; consider out of disk space on "
-			"source",
-			RC_REFUSED},
-		{1236, "bogus data in log event; the first event 'binlog.000003' at 301",
-			RC_REFUSED},
-		{1053, "Server shutdown in progress", RC_UNREACHABLE},
-		{1227,
-			"Access denied; you need (at least one of) the REPLICATION SLAVE "
-			"privilege(s) for this operation",
-			RC_PRIVILEGE},
-		{1045, "Access denied for user 'x'@'%' (using password: YES)", RC_PRIVILEGE},
-		{1236, "something that nobody has seen yet", RC_REFUSED},
-	};
 	struct fault fault;
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		enum rc rc = dump_error_set(
-			&fault, "h:1", cases[i].number, slice_text(cases[i].text), "'u'@'%'");
-		if (rc != cases[i].rc || fault.rc != rc)
-			fail_msg("%s: %s", cases[i].text, rc_name(rc));
+	for (size_t i = 0; i < sizeof sentences_seen / sizeof sentences_seen[0]; i++) {
+		enum rc rc = dump_error_set(&fault, "h:1", sentences_seen[i].number,
+			slice_text(sentences_seen[i].text), "'u'@'%'");
+		if (rc != sentences_seen[i].rc || fault.rc != rc)
+			fail_msg("%s: %s", sentences_seen[i].text, rc_name(rc));
 		assert_non_null(strstr(fault.text, "h:1, in the binlog dump: "));
 		if (rc != RC_REFUSED && rc != RC_UNREACHABLE)
 			assert_true(fault.hint[0] != 0);

@@ -7,10 +7,12 @@
 
 static const char *const files[] = {
 	"binlog.000006", "900", "binlog.000007", "4294967295", "binlog.000008", "5000000000", NULL};
+static const char *const place_of_end[] = {"binlog.000007", "35", NULL};
 static const char *const account[] = {"o'brien@%", NULL};
 static const char *const gtid_pos[] = {"0-1-100", NULL};
 static const struct fake_answer answers[] = {
 	{"SHOW BINARY LOGS", 0, 2, files},
+	{"SHOW MASTER STATUS", 0, 2, place_of_end},
 	{"SELECT CURRENT_USER()", 0, 1, account},
 	{"SELECT @@GLOBAL.gtid_binlog_pos", 0, 1, gtid_pos},
 	{0},
@@ -89,7 +91,7 @@ static enum rc open_it(struct fixture *fixture)
 static void expect(struct fixture *fixture, unsigned type, const char *file, uint64_t pos,
 	uint64_t next_pos, bool artificial)
 {
-	struct binlog_event event;
+	struct binlog_event event = {0};
 	enum rc rc = binlog_next(fixture->binlog, &event, &fixture->fault);
 	if (rc != RC_OK)
 		fail_msg("%s: %s", rc_name(rc), fixture->fault.text);
@@ -102,7 +104,7 @@ static void expect(struct fixture *fixture, unsigned type, const char *file, uin
 
 static void expect_fault(struct fixture *fixture, enum rc rc, const char *text)
 {
-	struct binlog_event event;
+	struct binlog_event event = {0};
 	for (int i = 0; i < 2; i++) { /* it stays so */
 		assert_int_equal(binlog_next(fixture->binlog, &event, &fixture->fault), rc);
 		if (!strstr(fixture->fault.text, text))
@@ -145,7 +147,7 @@ static void positions_are_those_of_the_file(void **state)
 static void a_body_is_what_lies_between_header_and_checksum(void **state)
 {
 	struct fixture *f = *state;
-	struct binlog_event event;
+	struct binlog_event event = {0};
 	put_artificial_rotation(f, 100, "binlog.000007");
 	put(f, BINLOG_QUERY, 100 + 27, SLICE("body"));
 	f->start.pos = 100;
@@ -265,7 +267,7 @@ static void annotations_come_when_wanted(void **state)
 static void no_flipped_bit_goes_unnoticed(void **state)
 {
 	struct fixture *f = *state;
-	struct binlog_event event;
+	struct binlog_event event = {0};
 	put_artificial_rotation(f, 4, "binlog.000007");
 	size_t format_at = f->fake.dump.len;
 	put(f, BINLOG_FORMAT_DESCRIPTION, 4 + size_of(fake_format(true)), fake_format(true));
@@ -399,16 +401,29 @@ static void the_end_is_an_end_only_where_it_was_asked_for(void **state)
 {
 	struct fixture *f = *state;
 	put_artificial_rotation(f, 4, "binlog.000007");
+	put(f, BINLOG_XID, 35, SLICE("12345678"));
 	fake_packet(&f->fake.dump, f->sequence, "\xfe\0\0\0\0", 5);
 	for (int asked = 0; asked < 2; asked++) {
 		f->start.end = asked;
 		assert_rc(open_it(f));
 		expect(f, BINLOG_ROTATE, "binlog.000007", 4, 4, true);
+		expect(f, BINLOG_XID, "binlog.000007", 4, 35, false);
 		expect_fault(f, asked ? RC_END : RC_UNREACHABLE, asked ? "end" : "ended");
 		assert_int_equal(f->fake.dump_command[5], asked); /* the flag not to wait */
 		binlog_close(f->binlog);
 		f->binlog = NULL;
 	}
+}
+
+static void an_end_before_the_end_is_a_lost_connection(void **state)
+{
+	struct fixture *f = *state;
+	put_artificial_rotation(f, 4, "binlog.000007");
+	fake_packet(&f->fake.dump, f->sequence, "\xfe\0\0\0\0", 5);
+	f->start.end = true;
+	assert_rc(open_it(f));
+	expect(f, BINLOG_ROTATE, "binlog.000007", 4, 4, true);
+	expect_fault(f, RC_UNREACHABLE, "ended the binlog dump at binlog.000007:4");
 }
 
 static void places_that_are_not_there_are_told_apart(void **state)
@@ -494,7 +509,7 @@ static void stop_is_seen_within_a_tenth_of_a_second(void **state)
 static void a_cut_anywhere_is_unreachable(void **state)
 {
 	struct fixture *f = *state;
-	struct binlog_event event;
+	struct binlog_event event = {0};
 	struct link *link;
 	put_artificial_rotation(f, 4, "binlog.000007");
 	put(f, BINLOG_FORMAT_DESCRIPTION, 4 + size_of(fake_format(true)), fake_format(true));
@@ -561,6 +576,7 @@ static const struct CMUnitTest tests[] = {
 	WITH_SERVER(an_error_at_once_fails_the_opening),
 	WITH_SERVER(an_error_later_ends_the_dump),
 	WITH_SERVER(the_end_is_an_end_only_where_it_was_asked_for),
+	WITH_SERVER(an_end_before_the_end_is_a_lost_connection),
 	WITH_SERVER(places_that_are_not_there_are_told_apart),
 	WITH_SERVER(gtids_that_are_not_there_are_behind),
 	WITH_SERVER(silence_is_three_missed_heartbeats),

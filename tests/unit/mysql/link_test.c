@@ -23,6 +23,7 @@ static const struct fake_answer answers[] = {
 	{"SELECT secret", 1142, 0, no_select},
 	{"SELECT b", 1146, 0, no_table},
 	{"SELECT shutdown", 1053, 0, gone},
+	{"SELECT never", FAKE_SILENT, 0, NULL},
 	{0},
 };
 
@@ -127,14 +128,29 @@ static void a_lost_connection_is_unreachable(void **state)
 	assert_int_equal(link_query(f->link, "SELECT rows", NULL, NULL, &f->fault), RC_UNREACHABLE);
 }
 
-/* A statement that the server never answers: the fake has stopped reading. */
 static void no_answer_is_a_timeout(void **state)
 {
 	struct fixture *f = *state;
-	char path[] = "/tmp/millstream-unit-silent.sock";
+	link_close(f->link);
+	struct mysql_options options = {.socket = f->fake.path,
+		.host = "",
+		.user = "u",
+		.password = "secret",
+		.connect_timeout_us = 1000000,
+		.answer_timeout_us = 1000000};
+	assert_rc(link_open(&options, &f->link, &f->fault));
+	assert_int_equal(link_query(f->link, "SELECT never", NULL, NULL, &f->fault), RC_TIMEOUT);
+	assert_non_null(strstr(f->fault.text, "no answer within 1 s"));
+}
+
+/* Who listens but does not greet, who does not listen, and who is not there. */
+static void a_server_that_is_not_there_is_told_apart(void **state)
+{
+	struct fixture *f = *state;
+	char path[sizeof f->fake.path + 8];
+	snprintf(path, sizeof path, "%s-2", f->fake.path);
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	memcpy(name.sun_path, path, sizeof path);
-	unlink(path);
+	snprintf(name.sun_path, sizeof name.sun_path, "%.100s", path);
 	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(bind(listener, (struct sockaddr *)&name, sizeof name), 0);
 	assert_int_equal(listen(listener, 1), 0);
@@ -220,6 +236,7 @@ static void numbers_have_a_class(void **state)
 		{2026, "TLS/SSL error: self-signed certificate in certificate chain", RC_DENIED,
 			"source.tls_ca"},
 		{2026, "TLS/SSL error: unexpected eof while reading", RC_UNREACHABLE, ""},
+		{2026, "TLS/SSL error: Connection timed out (110)", RC_TIMEOUT, ""},
 		{2027, "Malformed packet", RC_PROTOCOL, ""},
 		{2099, "something of the library", RC_PROTOCOL, ""},
 		{5010, "plugin dialog is not allowed", RC_DENIED, "source.tls: verify"},
@@ -239,6 +256,7 @@ static const struct CMUnitTest tests[] = {
 	WITH_SERVER(errors_of_statements_have_a_class_and_a_way_out),
 	WITH_SERVER(a_lost_connection_is_unreachable),
 	WITH_SERVER(no_answer_is_a_timeout),
+	WITH_SERVER(a_server_that_is_not_there_is_told_apart),
 	WITH_SERVER(tls_that_is_demanded_is_not_done_without),
 	cmocka_unit_test(names_and_texts_are_quoted_whatever_is_in_them),
 	cmocka_unit_test(numbers_have_a_class),

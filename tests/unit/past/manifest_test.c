@@ -26,7 +26,7 @@ static void assert_manifest_is_golden(void)
 
 static void assert_reads(bool is_rebuilt)
 {
-	struct past_manifest manifest;
+	struct past_manifest manifest = {0};
 	assert_rc(past_manifest_read(test_store, "changes", golden_hour_us, &manifest, NULL));
 	assert_int_equal(manifest.is_rebuilt, is_rebuilt);
 	assert_int_equal(manifest.count, 2);
@@ -54,7 +54,7 @@ static void reads_the_example(void **state)
 static void an_hour_without_objects_is_empty(void **state)
 {
 	(void)state;
-	struct past_manifest manifest;
+	struct past_manifest manifest = {0};
 	assert_rc(past_manifest_read(
 		test_store, "changes", golden_hour_us - 3600000000, &manifest, NULL));
 	assert_int_equal(manifest.count, 0);
@@ -102,7 +102,7 @@ static void notices_any_changed_byte(void **state)
 	load_golden();
 	size_t len = strlen(golden);
 	for (size_t i = 0; i < len; i++) {
-		struct past_manifest manifest;
+		struct past_manifest manifest = {0};
 		golden[i] ^= 4;
 		assert_rc(store_replace(test_store, MANIFEST_KEY, slice_text(golden), NULL));
 		golden[i] ^= 4;
@@ -127,7 +127,7 @@ static void takes_up_new_objects_and_drops_gone_ones(void **state)
 	bool rebuilt = false;
 	assert_rc(past_manifest_refresh(test_store, "changes", golden_hour_us, 0, &rebuilt, NULL));
 	assert_true(rebuilt);
-	struct past_manifest manifest;
+	struct past_manifest manifest = {0};
 	assert_rc(past_manifest_read(test_store, "changes", golden_hour_us, &manifest, NULL));
 	assert_int_equal(manifest.count, 1);
 	past_manifest_release(&manifest);
@@ -157,7 +157,7 @@ static void does_not_write_what_is_up_to_date(void **state)
 static void names_an_object_that_it_cannot_list(void **state)
 {
 	(void)state;
-	struct past_manifest manifest;
+	struct past_manifest manifest = {0};
 	struct fault fault;
 	bool rebuilt;
 	assert_int_equal(shell("rm " GZIP_KEY ".meta " MANIFEST_KEY), 0);
@@ -178,7 +178,7 @@ static void names_an_object_that_it_cannot_list(void **state)
 static void refuses_a_later_version(void **state)
 {
 	(void)state;
-	struct past_manifest manifest;
+	struct past_manifest manifest = {0};
 	assert_int_equal(shell("sed -i '1s/:1,/:2,/' " MANIFEST_KEY), 0);
 	assert_int_equal(past_manifest_read(test_store, "changes", golden_hour_us, &manifest, NULL),
 		RC_UNSUPPORTED);
@@ -229,7 +229,7 @@ static void several_writers_leave_a_whole_manifest(void **state)
 		assert_int_equal(waitpid(children[i], &status, 0), children[i]);
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	}
-	struct past_manifest manifest;
+	struct past_manifest manifest = {0};
 	assert_rc(past_manifest_read(test_store, "changes", golden_hour_us, &manifest, NULL));
 	assert_false(manifest.is_rebuilt);
 	assert_int_equal(manifest.count, 2 + WRITERS * EACH);

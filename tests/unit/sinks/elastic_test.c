@@ -227,8 +227,26 @@ static void judges_answers(void **state)
 		{418, "teapot", false, ELASTIC_RETRY},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		assert_int_equal(elastic_judge(rows[i].status, rows[i].type, rows[i].is_delete),
+		assert_int_equal(
+			elastic_judge(rows[i].status, rows[i].type, "r", rows[i].is_delete),
 			rows[i].verdict);
+	/* what a document says of itself is no verdict */
+	assert_int_equal(elastic_judge(400, "mapper_parsing_exception",
+				 "only write ops with an op_type of create are allowed in data "
+				 "streams",
+				 false),
+		ELASTIC_REFUSED);
+	/* as OpenSearch 3.8 says it */
+	assert_int_equal(elastic_judge(400, "illegal_argument_exception",
+				 "no write index is defined for alias [shop.al]. The write index "
+				 "may be explicitly disabled",
+				 false),
+		ELASTIC_RETRY);
+	assert_int_equal(elastic_judge(400, "illegal_argument_exception",
+				 "only write ops with an op_type of create are allowed in data "
+				 "streams",
+				 false),
+		ELASTIC_CONFIG);
 }
 
 /* Two items with the ids 1 and 2; the second is a delete. */

@@ -1,7 +1,10 @@
 """Folds the lines of a stream into tables by itself and compares them with a read model.
 
-usage: fold.py LINES.ndjson READ-MODEL.db        a file of the SQLite sink
-       fold.py LINES.ndjson http://HOST:PORT     Elasticsearch or OpenSearch: indexes named db.table
+usage: fold.py LINES.ndjson READ-MODEL.db [WITHOUT]      a file of the SQLite sink
+       fold.py LINES.ndjson http://HOST:PORT [WITHOUT]   Elasticsearch or OpenSearch
+
+Indexes are named db.table. Lines with the text WITHOUT in them are left out: documents that the
+target refuses.
 
 Knows nothing of the program: an event overwrites or removes its key, a truncate empties its table.
 Exit status 0 when they are equal, 1 with the differences otherwise."""
@@ -12,11 +15,17 @@ import sys
 import urllib.request
 
 
+def lines_of(path):
+    without = sys.argv[3] if len(sys.argv) > 3 else None
+    for line in open(path, encoding="utf-8"):
+        if without is None or without not in line:
+            yield json.loads(line)
+
+
 def fold(path):
     keyed = {}  # (db, table, key) -> (ordinal, document)
     counts = collections.Counter()  # (db, table, row) -> copies
-    for line in open(path, encoding="utf-8"):
-        event = json.loads(line)
+    for event in lines_of(path):
         db, table, op = event["db"], event["table"], event["op"]
         if op == "t":
             for rows in (keyed, counts):
@@ -67,8 +76,10 @@ def read_indexes(url, want):
             continue
         after = []
         while True:
-            hits = ask(f"{url}/{index['index']}/_search", {"size": 5000, "version": True,
-                "sort": [{"@ord": "asc"}], **({"search_after": after} if after else {})})["hits"]["hits"]
+            query = {"size": 5000, "version": True, "sort": [{"@ord": "asc"}]}
+            if after:
+                query["search_after"] = after
+            hits = ask(f"{url}/{index['index']}/_search", query)["hits"]["hits"]
             for hit in hits:
                 doc = hit["_source"]
                 ordinal = doc.pop("@ord")
@@ -81,11 +92,10 @@ def read_indexes(url, want):
 
 
 def main():
-    lines, model = sys.argv[1:]
+    lines, model = sys.argv[1:3]
     want = fold(lines)
     keyless = {(db, table) for db, table, _ in want[1]}
-    for line in open(lines, encoding="utf-8"):
-        event = json.loads(line)
+    for event in lines_of(lines):
         if event["op"] in "cudr" and event["key"] is None:
             keyless.add((event["db"], event["table"]))
     is_server = model.startswith("http:")

@@ -401,26 +401,182 @@ static void waits_for_another_writer(void **state)
 	assert_sql(&stream, "SELECT count(*) FROM docs", "2");
 }
 
+/* A file that is locked when the sink starts is waited for, and is no reason not to start. */
+static void starts_while_the_file_is_locked(void **state)
+{
+	(void)state;
+	struct sink_options options = sink_options_of(&stream, &config);
+	struct sink *sink;
+	struct fault fault = {0};
+	stream_id(&stream, 'c', "ads", 1, "%s", "");
+	stream_commit(&stream);
+	sink_run_well(&stream, &config);
+	sqlite3 *handle;
+	assert_int_equal(sqlite3_open(model_path(&stream), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_rc(sink_start(&options, &sink, &fault));
+	assert_int_equal(stage_get(options.stage, STAGE_STATE), STAGE_WAITING);
+	assert_int_equal(sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(handle);
+	stream_id(&stream, 'c', "ads", 2, "%s", "");
+	stream_commit(&stream);
+	sink_drain(sink, stream.next);
+	assert_rc(sink_join(sink, &fault));
+	assert_sql(&stream, "SELECT count(*) FROM docs", "2");
+}
+
 /* JSON that SQLite's parser does not take is refused alone, and without a trace. */
 static void refuses_only_what_the_index_cannot_take(void **state)
 {
 	(void)state;
-	struct buf deep = buf_of(1 << 20);
-	buf_text(&deep, "{\"id\":2,\"x\":");
-	for (int i = 0; i < 3000; i++)
-		buf_text(&deep, "[");
-	for (int i = 0; i < 3000; i++)
-		buf_text(&deep, "]");
-	buf_text(&deep, "}");
+	char *deep = deep_json(), *row = mem_format("{\"id\":2,\"x\":%s}", deep);
 	stream_id(&stream, 'c', "ads", 1, ",\"title\":\"one\"");
-	stream_row(&stream, 'c', "shop", "ads", "{\"id\":2}", "2", buf_cstring(&deep));
+	stream_row(&stream, 'c', "shop", "ads", "{\"id\":2}", "2", row);
 	stream_id(&stream, 'c', "ads", 3, ",\"title\":\"three\"");
 	stream_commit(&stream);
 	sink_run_well(&stream, &config);
 	assert_sql(&stream, "SELECT group_concat(key) FROM docs", "{\"id\":1},{\"id\":3}");
 	assert_int_equal(stage_get(unit_stage("sink:x"), STAGE_DEAD), 1);
 	assert_index_is_right(&stream);
-	buf_release(&deep);
+	mem_free(deep);
+	mem_free(row);
+}
+
+/* Stopping at a refused document takes effect exactly once too. */
+static void stops_at_a_refused_document_when_told_so(void **state)
+{
+	(void)state;
+	struct config strict, without;
+	struct fault fault;
+	char *deep = deep_json(), *row = mem_format("{\"id\":2,\"x\":%s}", deep);
+	sink_config(&strict, SETTINGS("type=sqlite", "dead_letters=stop"));
+	sink_config(&without, SETTINGS("type=sqlite", "dead_letters=stop", "search=false"));
+	for (int i = 0; i < 2; i++)
+		stream_row(&stream, 'c', "shop", "log", NULL, "a", "{\"what\":\"a\"}");
+	stream_row(&stream, 'c', "shop", "ads", "{\"id\":2}", "2", row);
+	stream_row(&stream, 'c', "shop", "log", NULL, "a", "{\"what\":\"a\"}");
+	stream_commit(&stream);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(sink_run(&stream, &strict, &fault), RC_REFUSED);
+		assert_sql(&stream, "SELECT copies FROM docs", "2");
+		assert_sql(&stream, "SELECT next FROM checkpoint", "2");
+	}
+	sink_run_well(&stream, &without);
+	assert_sql(&stream, "SELECT group_concat(copies) FROM docs", "3,1");
+	config_release(&strict);
+	config_release(&without);
+	mem_free(deep);
+	mem_free(row);
+}
+
+static const char *letters_path(void)
+{
+	static char path[400];
+	snprintf(path, sizeof path, "%s/dead-letters/x.db", stream.data);
+	return path;
+}
+
+/* Letters of a table without a key count: each delete makes one void, each is replayed once. */
+static void letters_of_a_table_without_a_key_are_counted(void **state)
+{
+	(void)state;
+	struct config without;
+	char *deep = deep_json(), *row = mem_format("{\"x\":%s}", deep);
+	sink_config(&without, SETTINGS("type=sqlite", "search=false"));
+	for (int i = 0; i < 3; i++)
+		stream_row(&stream, 'c', "shop", "log", NULL, "deep", row);
+	stream_row(&stream, 'd', "shop", "log", NULL, "deep", row);
+	stream_commit(&stream);
+	sink_run_well(&stream, &config);
+	static const char states[] = "SELECT group_concat(ordinal || state) FROM letters";
+	assert_string_equal(sql_ask(letters_path(), states), "0superseded,1waiting,2waiting");
+	/* the delete comes again: it makes no other letter void */
+	sql_ask(model_path(&stream), "UPDATE checkpoint SET next = 3");
+	sink_run_well(&stream, &config);
+	assert_string_equal(sql_ask(letters_path(), states), "0superseded,1waiting,2waiting");
+	struct sink_options options = sink_options_of(&stream, &without);
+	struct dead_filter all = {0};
+	struct dead_result result;
+	struct fault fault;
+	assert_rc(sinks_dead_replay(&options, &all, &result, &fault));
+	assert_int_equal(result.replayed, 2);
+	assert_sql(&stream, "SELECT copies FROM docs", "2");
+	/* as after a crash between the two commits */
+	sql_ask(letters_path(), "UPDATE letters SET state = 'waiting' WHERE ordinal = 1");
+	assert_rc(sinks_dead_replay(&options, &all, &result, &fault));
+	assert_int_equal(result.replayed, 1);
+	assert_sql(&stream, "SELECT copies FROM docs", "2");
+	config_release(&without);
+	mem_free(deep);
+	mem_free(row);
+}
+
+/* A letter of a table with a key never wins over what the file has. */
+static void a_letter_is_superseded_by_a_newer_row(void **state)
+{
+	(void)state;
+	struct config without;
+	char *deep = deep_json();
+	sink_config(&without, SETTINGS("type=sqlite", "search=false"));
+	stream_id(&stream, 'c', "ads", 1, ",\"x\":%s", "1");
+	char *row = mem_format("{\"id\":1,\"x\":%s}", deep);
+	stream_row(&stream, 'u', "shop", "ads", "{\"id\":1}", "1", row);
+	stream_id(&stream, 'u', "ads", 1, ",\"x\":%s", "3");
+	stream_commit(&stream);
+	sink_run_well(&stream, &config);
+	sql_ask(letters_path(), "UPDATE letters SET state = 'waiting'");
+	struct sink_options options = sink_options_of(&stream, &without);
+	struct dead_filter all = {0};
+	struct dead_result result;
+	struct fault fault;
+	assert_rc(sinks_dead_replay(&options, &all, &result, &fault));
+	assert_int_equal(result.superseded, 1);
+	assert_sql(&stream, "SELECT doc FROM docs", "{\"id\":1,\"x\":3}");
+	config_release(&without);
+	mem_free(deep);
+	mem_free(row);
+}
+
+/* A replay beside a running sink that writes all the time: both get their turns. */
+static void replays_beside_a_running_sink(void **state)
+{
+	(void)state;
+	struct sink_options options = sink_options_of(&stream, &config);
+	struct sink *sink;
+	struct fault fault = {0};
+	enum { ROUNDS = 60, ROWS = 100 };
+	char *deep = deep_json();
+	assert_rc(sink_start(&options, &sink, &fault));
+	uint64_t refused = 0;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned id = 0; id < ROWS; id++)
+			stream_id(&stream, round ? 'u' : 'c', "ads", id, ",\"r\":%u", round);
+		char *row = mem_format("{\"id\":%u,\"x\":%s}", 1000 + round, deep);
+		char key[30], values[20];
+		snprintf(key, sizeof key, "{\"id\":%u}", 1000 + round);
+		snprintf(values, sizeof values, "%u", 1000 + round);
+		stream_row(&stream, 'c', "shop", "ads", key, values, row);
+		mem_free(row);
+		stream_commit(&stream);
+		struct dead_filter all = {0};
+		struct dead_result result;
+		assert_rc(sinks_dead_replay(&options, &all, &result, &fault));
+		refused += result.refused;
+	}
+	sink_drain(sink, stream.next);
+	assert_rc(sink_join(sink, &fault));
+	assert_true(refused > 0);
+	char query[100];
+	snprintf(query, sizeof query, "SELECT count(*) FROM docs WHERE doc LIKE '%%\"r\":%d}'",
+		ROUNDS - 1);
+	assert_string_equal(sql_ask(model_path(&stream), "%s", query), "100");
+	assert_true(equals_fold_without(&stream, model_path(&stream), "[[[["));
+	snprintf(query, sizeof query, "%d", ROUNDS);
+	assert_string_equal(
+		sql_ask(letters_path(), "SELECT count(*) FROM letters WHERE state = 'waiting'"),
+		query);
+	assert_index_is_right(&stream);
+	mem_free(deep);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -438,6 +594,11 @@ static const struct CMUnitTest tests[] = {
 	TEST(refuses_a_newer_file_and_another_stream),
 	TEST(a_full_disk_is_to_be_tried_again),
 	TEST(waits_for_another_writer),
+	TEST(starts_while_the_file_is_locked),
 	TEST(refuses_only_what_the_index_cannot_take),
+	TEST(stops_at_a_refused_document_when_told_so),
+	TEST(letters_of_a_table_without_a_key_are_counted),
+	TEST(a_letter_is_superseded_by_a_newer_row),
+	TEST(replays_beside_a_running_sink),
 };
 UNIT_MAIN(tests)

@@ -49,8 +49,9 @@ static inline void unit_stage_reset(struct stage *stage)
 		stage_set(stage, (enum stage_metric)i, 0);
 }
 
-/* Opens or makes the stream "changes" in a data folder. */
-static inline void stream_open(struct stream *stream, const char *data, uint32_t shards)
+/* Opens or makes the stream "changes" in a data folder. `retention_size` 0: no limit. */
+static inline void stream_open_small(
+	struct stream *stream, const char *data, uint32_t shards, uint64_t retention_size)
 {
 	struct fault fault = {0};
 	struct hub_options options = {
@@ -61,7 +62,8 @@ static inline void stream_open(struct stream *stream, const char *data, uint32_t
 		.level = 1,
 		.batch_size = 1 << 20,
 		.line_max = 64 << 20,
-		.segment_size = 64 << 20,
+		.segment_size = retention_size ? 1 << 20 : 64 << 20,
+		.retention_size = retention_size,
 		.retention_us = INT64_C(86400000000),
 		.stage = unit_stage("log"),
 	};
@@ -76,6 +78,11 @@ static inline void stream_open(struct stream *stream, const char *data, uint32_t
 	snprintf(path, sizeof path, "%s/lines.ndjson", data);
 	stream->lines = fopen(path, "a");
 	assert_non_null(stream->lines);
+}
+
+static inline void stream_open(struct stream *stream, const char *data, uint32_t shards)
+{
+	stream_open_small(stream, data, shards, 0);
 }
 
 static inline void stream_put(struct stream *stream, char *line, const char *key, bool is_control)
@@ -288,15 +295,33 @@ static inline const char *sql_ask(const char *path, const char *format, ...)
 	return answer;
 }
 
-/* Whether the read model equals what fold.py makes of the lines. */
-static inline bool equals_fold(const struct stream *stream, const char *path)
+/* Whether the read model equals what fold.py makes of the lines, but for those with `without` in
+ * them. */
+static inline bool equals_fold_without(
+	const struct stream *stream, const char *path, const char *without)
 {
 	char command[1000];
 	snprintf(command, sizeof command,
 		"/usr/bin/python3 '" UNIT_SOURCE
-		"/tests/unit/sinks/fold.py' '%s/lines.ndjson' '%s'",
-		stream->data, path);
+		"/tests/unit/sinks/fold.py' '%s/lines.ndjson' '%s' %s",
+		stream->data, path, without);
 	return system(command) == 0;
+}
+
+static inline bool equals_fold(const struct stream *stream, const char *path)
+{
+	return equals_fold_without(stream, path, "");
+}
+
+/* A value that SQLite's JSON functions do not take: more than 2000 levels of arrays. Freed with
+ * mem_free. */
+static inline char *deep_json(void)
+{
+	enum { LEVELS = 2100 };
+	char *text = mem_new(2 * LEVELS + 1, 1);
+	memset(text, '[', LEVELS);
+	memset(text + LEVELS, ']', LEVELS);
+	return text;
 }
 
 #endif

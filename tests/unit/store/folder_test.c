@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/crash.h"
 #include "base/thread.h"
 
 /* ---- helpers ---- */

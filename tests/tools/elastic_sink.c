@@ -1,7 +1,7 @@
 /* The Elasticsearch sink against a real server, with a proxy for faults between them.
  *
- * Needs a server of its own: OPENSEARCH_PORT names its port on 127.0.0.1; every index in it is
- * deleted. Without the variable the test fails: it is not in the suite "unit". */
+ * usage: OPENSEARCH_PORT=N elastic_sink
+ * Elasticsearch or OpenSearch on 127.0.0.1; the indexes shop* are deleted. tests/e2e runs it. */
 #include <fcntl.h>
 
 #include "sinks/elastic.c"
@@ -124,7 +124,8 @@ static int set_up(void **state)
 {
 	char *folder = unit_folder();
 	*state = folder;
-	ask("DELETE", "/*.*,-.*", NULL);
+	ask("DELETE", "/shop*,x..?ignore_unavailable=true", NULL);
+	ask("PUT", "/_cluster/settings", "{\"persistent\":{\"action.auto_create_index\":null}}");
 	wish("[]");
 	stream_open(&stream, folder, 2);
 	config_init(&config);
@@ -249,6 +250,17 @@ static void faults_lose_and_reorder_nothing(void **state)
 		assert_int_equal(stage_get(stage, STAGE_DEAD), 0);
 	}
 	assert_letters("(null)");
+}
+
+static void waits_as_long_as_the_target_asks_for(void **state)
+{
+	(void)state;
+	put_changes(10, 5);
+	wish("[{\"do\":\"status\",\"status\":429,\"headers\":{\"retry-after\":\"1\"}}]");
+	int64_t begin = clock_monotonic_us();
+	sink_run_well(&stream, &config);
+	assert_true(clock_monotonic_us() - begin >= 1000000);
+	assert_true(equals_stream());
 }
 
 static void an_answer_that_is_late_is_asked_for_again(void **state)
@@ -462,7 +474,6 @@ static void a_name_that_no_index_can_have_stops_it(void **state)
 	stream_id(&stream, 'u', "..", 1, "%s", "");
 	stream_commit(&stream);
 	assert_int_equal(sink_run(&stream, &config, &fault), RC_CONFIG);
-	ask("DELETE", "/x..", NULL);
 }
 
 /* A stream that was made anew begins with low ordinals: beside the old documents' versions all of
@@ -563,7 +574,7 @@ static void stops_in_the_middle_of_a_request(void **state)
 	assert_true(equals_stream());
 }
 
-/* As in crash_test.c. */
+/* As in engine_test.c. */
 static bool run_and_die(const char *at, unsigned nth)
 {
 	char text[60];
@@ -607,6 +618,7 @@ static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	TEST(keeps_the_last_state_of_each_row),
 	TEST(faults_lose_and_reorder_nothing),
+	TEST(waits_as_long_as_the_target_asks_for),
 	TEST(an_answer_that_is_late_is_asked_for_again),
 	TEST(too_large_requests_are_cut_in_halves),
 	TEST(what_a_mapping_refuses_becomes_a_letter),
