@@ -22,6 +22,7 @@ now_ms() { date +%s%3N; }
 alive() { readlink "/proc/$1/exe" >/dev/null 2>&1; }
 
 # args DIR PORT ...: sets DIR (absolute), PORT, EXTRA; refuses a directory whose server still runs.
+# Temporary files go to DIR/tmp: a MariaDB that starts removes those of all others in its folder.
 args() {
 	INSTALL_ONLY=
 	if [ "${1:-}" = --install ]; then
@@ -39,6 +40,7 @@ args() {
 		die "already running: pid $(cat "$DIR/pid")"
 	fi
 	rm -f "$DIR/pid" "$DIR/sock" "$DIR/sock.lock" # what a killed server left
+	mkdir -p "$DIR/tmp"
 }
 
 # installed: the end of the script when only the installation was asked for.
@@ -94,8 +96,10 @@ need() {
 # server COMMAND...: starts it in a session of its own and writes DIR/pid.
 server() {
 	T0=$(now_ms)
-	[ ! -d "${HOME_DIR:-}/bin" ] || ln -sfn "$HOME_DIR/bin" "$DIR/bin" # programs of its version
-	setsid "$@" >>"$DIR/log" 2>&1 </dev/null &
+	if [ -n "$HOME_DIR" ] && [ -d "$HOME_DIR/bin" ]; then
+		ln -sfn "$HOME_DIR/bin" "$DIR/bin" # programs of its version
+	fi
+	TMPDIR=$DIR/tmp setsid "$@" >>"$DIR/log" 2>&1 </dev/null &
 	PID=$!
 	echo "$PID" >"$DIR/pid"
 	if [ -n "${MILLSTREAM_OWNER:-}" ]; then

@@ -14,8 +14,8 @@ installed
 
 INIT=()
 if [ ! -d "$DIR/data/mysql" ]; then
-	mariadb-install-db --no-defaults --datadir="$DIR/data" --skip-test-db --skip-name-resolve \
-		--auth-root-authentication-method=normal --user="$(id -un)" \
+	TMPDIR=$DIR/tmp mariadb-install-db --no-defaults --datadir="$DIR/data" --skip-test-db \
+		--skip-name-resolve --auth-root-authentication-method=normal --user="$(id -un)" \
 		>"$DIR/install.log" 2>&1 || {
 		head -n 12 "$DIR/install.log" >&2 # the rest is always the same
 		die "cannot make the data folder"
