@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 
+import build
 from harness.codes import CODES
-from harness.millstream import BINARY
 from harness.wait import wait_until
 
-PROGRAM = BINARY.parent / "tests" / "tools" / "source"
+TARGET = "tests/tools/source"
+PROGRAM = build.folder("asan") / TARGET
 ACCOUNT = ("--user=test", "--password=test")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def program() -> None:
+    build.compile_targets("asan", TARGET)
 
 
 def begin(source, *words: str) -> subprocess.Popen:
