@@ -103,7 +103,8 @@ class Folder:
             found = re.fullmatch(PREFIX + r"(\d+)-.*", old.name)
             if found and not Path(f"/proc/{found[1]}").exists():  # its demo was killed
                 shutil.rmtree(old, ignore_errors=True)
-        return _fit(Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")), "set TMPDIR to")
+        _fit(Path(tempfile.gettempdir()) / f"{PREFIX}{os.getpid()}-12345678", "set TMPDIR to")
+        return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
 
     @staticmethod
     def _open_kept(folder: Path) -> Path:
@@ -135,8 +136,12 @@ class Folder:
 
 
 def _fit(folder: Path, what: str) -> Path:
+    """Refuses what the programs in it could not work with."""
     if len(os.fsencode(folder / "mariadb" / "sock")) > SOCKET_MAX:
         raise Failed(f"{folder}: the path is too long for a socket in it; {what} a shorter one")
+    if re.search(r"[^\w@%+=:,./~-]", str(folder)):  # mariadb-install-db is not careful with them
+        raise Failed(f"{folder}: MariaDB's installation takes no blanks and no special signs in "
+                     f"a path; {what} another one")
     return folder
 
 

@@ -60,7 +60,7 @@ static void put_summary(
 		buf_text(out, "}\n");
 		return;
 	}
-	buf_format(out, "\n%s (%s) is %s: %u errors, %u warnings, %u pieces of advice\n", name,
+	buf_format(out, "\n%s (%s) is %s: errors %u, warnings %u, advice %u\n", name,
 		server->version_text, fit ? "fit to be captured" : "not fit to be captured",
 		checking->counts[FINDING_ERROR], checking->counts[FINDING_WARNING],
 		checking->counts[FINDING_ADVICE]);

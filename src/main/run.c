@@ -33,7 +33,7 @@
 #include "main/setup.h"
 #include "sinks/sinks.h"
 
-enum { TICK_MS = 100 };
+enum { TICK_MS = 100, SAME_US = 500000 };
 
 enum roles { ROLE_CAPTURE = 1, ROLE_ARCHIVE = 2, ROLE_SINKS = 4 };
 
@@ -43,6 +43,7 @@ struct run {
 	unsigned roles;
 	char *folder;
 	int signals;
+	int64_t signalled_us; /* when the last one came, 0: none yet */
 	struct hub *hub;
 	struct console *console;
 	struct archive *archive;
@@ -184,13 +185,18 @@ static enum rc start_all(struct run *run, struct fault *fault)
 
 /* ---- wait ---- */
 
-/* Takes a signal, waiting for one up to `timeout_ms`. */
+/* Takes a signal, waiting for one up to `timeout_ms`. What comes right behind another one is the
+ * same wish and does not count: timeout(1) signals us, and then the group that we are in. */
 static bool take_signal(struct run *run, int timeout_ms)
 {
 	struct pollfd fd = {.fd = run->signals, .events = POLLIN};
 	struct signalfd_siginfo info;
-	return poll(&fd, 1, timeout_ms) > 0 &&
-		read(run->signals, &info, sizeof info) == sizeof info;
+	if (poll(&fd, 1, timeout_ms) <= 0 || read(run->signals, &info, sizeof info) != sizeof info)
+		return false;
+	int64_t now = clock_monotonic_us();
+	bool is_same = run->signalled_us > 0 && now - run->signalled_us < SAME_US;
+	run->signalled_us = now;
+	return !is_same;
 }
 
 /* Whether none is left that could do anything. Who fails has said so in the log. */

@@ -59,7 +59,7 @@ static enum rc ask(const char *listen, struct buf *ret_answer, struct fault *fau
 struct offline {
 	struct buf *out;
 	uint64_t next;
-	bool json;
+	bool json, any;
 };
 
 static enum rc put_consumer(void *context, const char *consumer, uint64_t next, struct fault *fault)
@@ -68,6 +68,8 @@ static enum rc put_consumer(void *context, const char *consumer, uint64_t next, 
 	struct offline *offline = context;
 	uint64_t lag = offline->next > next ? offline->next - next : 0;
 	if (!offline->json) {
+		buf_text(offline->out, offline->any ? "" : "consumers:\n");
+		offline->any = true;
 		buf_format(offline->out, "  %-24s next ordinal %llu, %llu behind\n", consumer,
 			(unsigned long long)next, (unsigned long long)lag);
 		return RC_OK;
@@ -78,6 +80,18 @@ static enum rc put_consumer(void *context, const char *consumer, uint64_t next, 
 	buf_format(offline->out, ",\"next_ordinal\":%llu,\"lag_events\":%llu}",
 		(unsigned long long)next, (unsigned long long)lag);
 	return RC_OK;
+}
+
+static void put_bounds(
+	struct buf *out, const char *name, uint64_t first, uint64_t next, uint64_t bytes)
+{
+	buf_format(out, "not running\nstream %s: ", name);
+	if (next > first)
+		buf_format(out, "events %llu to %llu", (unsigned long long)first,
+			(unsigned long long)next - 1);
+	else
+		buf_format(out, "no events, %llu is the next", (unsigned long long)next);
+	buf_format(out, ", %llu bytes\n", (unsigned long long)bytes);
 }
 
 static enum rc look(const struct cli *cli, struct buf *out, struct fault *fault)
@@ -99,10 +113,7 @@ static enum rc look(const struct cli *cli, struct buf *out, struct fault *fault)
 			settings_text(top, SET_STREAM_NAME), (unsigned long long)first,
 			(unsigned long long)offline.next, (unsigned long long)bytes);
 	else if (rc == RC_OK)
-		buf_format(out,
-			"not running\nstream %s: ordinals %llu to %llu, %llu bytes\nconsumers:\n",
-			settings_text(top, SET_STREAM_NAME), (unsigned long long)first,
-			(unsigned long long)offline.next, (unsigned long long)bytes);
+		put_bounds(out, settings_text(top, SET_STREAM_NAME), first, offline.next, bytes);
 	if (rc == RC_OK)
 		rc = hub_checkpoint_list(folder, put_consumer, &offline, fault);
 	if (rc == RC_OK && cli->json)

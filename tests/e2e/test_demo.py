@@ -352,6 +352,7 @@ def test_says_so_when_a_part_of_it_ends(demo, folder):
     (["--sedonds", "3"], 2, "unrecognized arguments: --sedonds 3"),
     (["--keep", "/etc"], 1, "holds something else than a demo"),
     (["--keep", "x" * 100], 1, "too long for a socket"),
+    (["--keep", "a b"], 1, "no blanks and no special signs"),
 ])
 def test_refuses_wrong_arguments(demo, folder, words, status, complaint):
     assert complaint in end(demo(*words), status)

@@ -212,3 +212,30 @@ def test_opensearch_follows(mariadb, opensearch, millstream):
         mariadb.sql(f"insert into {db}.ads values (7, 'sieben', '7')")
         wait_until(lambda: titles() == {"7": "sieben"}, 30, lambda: str(titles()))
     Fold().add_all(mill.tail()).assert_equals(mariadb, db)
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(mariadb, millstream):
+    """As timeout(1) sends it: to the process, and to the group that it is in."""
+    mill = flow(millstream(mariadb, start="now"))
+    mill.start()
+    mill.wait_ready()
+    mill.process.terminate()
+    mill.wait_for_log("stopping")
+    mill.process.terminate()
+    mill.wait_exit("OK")
+    assert "INFO  stopped" in mill.log_text()
+
+
+def test_status_of_what_does_not_run(mariadb, millstream):
+    db = mariadb.fresh_database()
+    mill = flow(millstream(mariadb, tables=[f"{db}.*"], start=place(mariadb)))
+    with mill.running():
+        mill.wait_ready()
+    assert "no events, 0 is the next" in mill.role("status").stdout.decode()
+    with mill.running():
+        mariadb.sql(f"create table {db}.t (id int primary key)")
+        mariadb.sql(f"insert into {db}.t values (1)")
+        lines = mill.wait_for_lines(1)
+    text = mill.role("status").stdout.decode()
+    assert f"not running\nstream changes: events 0 to {len(lines) - 1}, " in text
+    assert "consumers" not in text
