@@ -19,6 +19,7 @@ from arrivals import Arrivals
 from children import (ROOT, Failed, Folder, MariaDb, Millstream, check_port, free_port,
                       process)
 from generator import Generator
+from leave import leave_running, stop_what_was_left
 from live import LiveLine, ms
 from summary import how_to_look, summarise
 from website import Server, Site, serve
@@ -91,10 +92,13 @@ def read_arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=_number(0, 2**63 - 1), default=1, metavar="N",
                         help="of the random ads and changes (1): the same seed, the same ads")
     parser.add_argument("--keep", type=_folder, metavar="DIR",
-                        help="leave data, configuration and logs in DIR, and say how to look at "
-                        "them; a DIR that was kept before is gone on with")
+                        help="leave database, Millstream, site and data in DIR running, and say how "
+                        "to look at them; a DIR that was kept before is gone on with")
+    parser.add_argument("--no-servers", action="store_true",
+                        help="with --keep: stop everything, leave only data and logs")
     parser.add_argument("--port", type=_number(1, 65534), metavar="N",
                         help="of the site; N + 1 is the console's (free ones are chosen)")
+    parser.add_argument("--left", action="store_true", help=argparse.SUPPRESS)  # leave.py starts it
     parser.add_argument("-y", "--yes", action="store_true",
                         help="for scripts that say so: the demo asks no questions anyway")
     return parser.parse_args(words)
@@ -122,6 +126,8 @@ class Demo:
         if self.wanted.port:
             check_port(self.wanted.port)
             check_port(self.wanted.port + 1)
+        if self.wanted.keep and not self.wanted.left and stop_what_was_left(self.wanted.keep):
+            say("stopped what an earlier demo had left running there")
         self.folder = Folder(self.wanted.keep)
         program = self._build()
         self._start_database()
@@ -320,6 +326,11 @@ def main(words: list[str]) -> int:
     except process.Stopped as stopped:  # between the two: nothing raises any more
         status = stopped.status
         demo.clean_up(interrupted=True)
-    if wanted.keep and demo.millstream and demo.folder.is_old:
-        print("\n" + how_to_look(demo.folder.root, demo.millstream.program, ROOT))
+    if wanted.keep and not wanted.left and demo.millstream and demo.folder.is_old:
+        print("\n" + how_to_look(demo.folder.root, demo.millstream.program))
+        if status > 1 or wanted.no_servers:
+            print(f"Everything is stopped. To have it back: {ROOT}/dev demo --keep "
+                  f"{demo.folder.root} --rate 0")
+        else:
+            print(leave_running(demo.folder.root, wanted.port))
     return status

@@ -153,7 +153,7 @@ def summarise(folder: Folder, millstream: Millstream, counts: Counts) -> Summary
     return summary
 
 
-def how_to_look(folder: Path, program: Path, root: Path) -> str:
+def how_to_look(folder: Path, program: Path) -> str:
     """What can be done with a folder that was kept."""
     config = f"--config {quote(f'{folder}/millstream.yaml')}"
     model = quote(f"{folder}/read-model.db")
@@ -168,12 +168,8 @@ def how_to_look(folder: Path, program: Path, root: Path) -> str:
   zstd -dcq {objects}/*/*/*/*/*.zst | head -n 3
   less {kept}/millstream.log
 
-Everything is stopped. To have database, site and console back, on the same data, with nobody but
-you writing:
-
-  {root}/dev demo --keep {kept} --rate 0
-
-and while that runs, to look at the source, and to compare the read model with it again:
+While the database runs, to look at the source, and to compare the read model with it again:
 
   mariadb -u root -S {kept}/mariadb/sock {DATABASE}
-  {root}/demo/compare.py {kept}"""
+  {ROOT}/demo/compare.py {kept}
+"""

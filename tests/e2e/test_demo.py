@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -100,7 +101,7 @@ def kept(scratch):
     """A demo of eight seconds that was kept, and what it printed."""
     folder = scratch / "kept"
     done = subprocess.run([DEMO / "run", "--seconds", "8", "--rate", "300", "--ads", "1500",
-                           "--keep", folder], capture_output=True, text=True, check=False,
+                           "--keep", folder, "--no-servers"], capture_output=True, text=True, check=False,
                           stdin=subprocess.DEVNULL, timeout=110)
     return folder, done
 
@@ -163,17 +164,36 @@ def test_the_read_model_is_compared_value_by_value(kept, kept_server):
 def test_goes_on_where_it_was_kept_and_tells_what_differs(kept, demo):
     """The last of those that use the folder: afterwards it is broken."""
     folder = kept[0]
-    text = end(demo("--seconds", "1", "--keep", str(folder)), 0)
+    text = end(demo("--seconds", "1", "--keep", str(folder), "--no-servers"), 0)
     assert "going on in" in text and "by this run, the others before it" in text
     assert figure(text, "rows written") > figure(kept[1].stdout, "rows written")
     write_to(folder / "read-model.db", "update docs set doc = json_set(doc, '$.city', 'Ulm') "
              "where source_table = 'publishers' and key = '{\"id\":1}'")
-    text = end(demo("--seconds", "1", "--keep", str(folder)), 1)
+    text = end(demo("--seconds", "1", "--keep", str(folder), "--no-servers"), 1)
     assert "NOT EQUAL" in text and "'city' is 'Ulm', the source has 'Bristol'" in text
     victim = sorted((folder / "archive" / "log").rglob("*.ndjson.zst"))[1]
     victim.rename(folder / "taken")
-    text = end(demo("--seconds", "1", "--keep", str(folder)), 1)
+    text = end(demo("--seconds", "1", "--keep", str(folder), "--no-servers"), 1)
     assert "could not be compared" in text or "NO   the archive's lines" in text
+
+
+def test_leaves_servers_running(demo, folder):
+    kept = folder / "left"
+    try:
+        text = end(demo("--seconds", "1", "--ads", "50", "--keep", str(kept)), 0)
+        assert "are left running" in text
+        site = re.findall(r"^  main site +(http\S+)", text, re.MULTILINE)[-1]
+        with urllib.request.urlopen(site, timeout=10) as answer:
+            assert b"Agora" in answer.read()
+        assert compare(kept)[0] == 0  # the database answers too
+        # a new demo on the folder takes it over
+        text = end(demo("--seconds", "1", "--keep", str(kept), "--no-servers"), 0)
+        assert "stopped what an earlier demo had left running" in text
+    finally:
+        pid = kept / "demo.pid"
+        if pid.exists():
+            os.kill(int(pid.read_text()), signal.SIGTERM)
+    wait_until(lambda: not processes_of(kept), 30, lambda: f"ended: {processes_of(kept)}")
 
 
 # ---- the site ----
