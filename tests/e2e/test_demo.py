@@ -319,7 +319,7 @@ def test_the_site_shows_what_the_database_was_told(demo, folder):
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_leaves_nothing_when_it_is_stopped_during_set_up(demo, folder, number, status):
     for _ in range(4):
-        running = demo("--ads", "300")
+        running = demo("--ads", "300000")  # so many that the set-up outlasts the wait
         wait_until(lambda: "building" in text_of(running), 20, lambda: text_of(running))
         seconds = random.uniform(0, 2.5)
         time.sleep(seconds)
