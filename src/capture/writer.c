@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/stage.h"
 
-enum { IDLE_COMMIT_US = 1000000, PLACE_EVERY_US = 100000 };
+enum { IDLE_COMMIT_US = 1000000 };
 static const int64_t hour_us = INT64_C(3600000000);
 
 void writer_set_gtids(struct writer *writer, enum gtid_flavor flavor, struct slice text)
@@ -197,11 +197,8 @@ enum rc writer_end(struct writer *writer, const char *file, uint64_t pos, const 
 	return RC_OK;
 }
 
-static void say_place(struct writer *writer, int64_t now)
+static void say_place(struct writer *writer)
 {
-	if (now - writer->placed_us < PLACE_EVERY_US)
-		return;
-	writer->placed_us = now;
 	struct buf text = buf_of(STAGE_TEXT_MAX * 2);
 	event_position_text(&writer->position, &text);
 	stage_place(writer->stage, "%s", buf_cstring(&text));
@@ -218,7 +215,7 @@ static void keep_done(struct writer *writer, uint64_t count)
 	writer->done.next_ordinal = writer->next_ordinal;
 	writer->done.stream_time_us = writer->stream_time_us;
 	writer->moved = false;
-	writer->committed_us = now;
+	writer->committed_us = clock_monotonic_us();
 	writer->batch = NULL;
 	buf_reset(&writer->controls);
 	stage_add(writer->stage, STAGE_EVENTS, count);
@@ -227,7 +224,7 @@ static void keep_done(struct writer *writer, uint64_t count)
 	stage_set(writer->stage, STAGE_NEXT_ORDINAL, writer->next_ordinal);
 	stage_set(writer->stage, STAGE_STREAM_TIME, (uint64_t)writer->stream_time_us);
 	writer->skipped = 0;
-	say_place(writer, now);
+	say_place(writer);
 }
 
 enum rc writer_commit(struct writer *writer, struct fault *fault)

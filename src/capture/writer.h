@@ -25,9 +25,8 @@ struct writer {
 
 	struct log_batch *batch; /* NULL: none is open */
 	uint64_t first_ordinal, next_ordinal;
-	int64_t stream_time_us; /* of the transaction at hand */
-	int64_t committed_us;   /* monotonic, of the last commit */
-	int64_t placed_us;
+	int64_t stream_time_us;         /* of the transaction at hand */
+	int64_t committed_us;           /* monotonic, of the last commit */
 	struct event_position position; /* behind the last line */
 	bool moved;                     /* `position` is not that of the last commit */
 	struct gtid_set *added; /* GTIDs of the transactions that ended since the last commit; NULL
