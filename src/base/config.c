@@ -30,6 +30,7 @@ struct value {
 	char **list;
 	size_t list_count;
 	bool is_set;
+	char *missing; /* a SECRET's variable that the environment does not have */
 };
 
 struct settings {
@@ -218,6 +219,7 @@ enum rc settings_put(
 	if (!fits)
 		return refuse(row, text, fault);
 	mem_free(value->text);
+	mem_free(value->missing);
 	*value = (struct value){.text = mem_text(text), .number = number, .is_set = true};
 	return RC_OK;
 }
@@ -243,6 +245,7 @@ static void settings_free(struct settings *settings)
 	for (size_t i = 0; i < settings->table->count; i++) {
 		struct value *value = &settings->values[i];
 		mem_free(value->text);
+		mem_free(value->missing);
 		list_clear(value);
 		mem_free(value->list);
 	}
@@ -286,6 +289,24 @@ const char *const *settings_list(const struct settings *settings, int id, size_t
 	const struct value *value = value_of(settings, id);
 	*ret_count = value->list_count;
 	return (const char *const *)value->list;
+}
+
+void settings_put_missing(struct settings *settings, int id, const char *variable)
+{
+	enum rc rc = settings_put(settings, id, "", false, NULL); /* any text is a secret */
+	assert(rc == RC_OK);
+	(void)rc;
+	settings->values[id].missing = mem_text(variable);
+}
+
+enum rc settings_need(const struct settings *settings, int id, struct fault *fault)
+{
+	const char *variable = value_of(settings, id)->missing;
+	if (!variable)
+		return RC_OK;
+	return fault_set(fault, RC_CONFIG,
+		"'%s' is to be taken from the environment, which has no '%s'",
+		settings->table->rows[id].key, variable);
 }
 
 bool settings_is_set(const struct settings *settings, int id)

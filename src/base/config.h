@@ -60,6 +60,10 @@ bool settings_flag(const struct settings *settings, int id);
 const char *const *settings_list(const struct settings *settings, int id, size_t *ret_count);
 bool settings_is_set(const struct settings *settings, int id); /* by file or command line */
 
+/* A secret may stand for a variable that the environment does not have: commands that do not use it
+ * run all the same, who uses it asks here first. RC_CONFIG names the variable. */
+MUST_USE enum rc settings_need(const struct settings *settings, int id, struct fault *fault);
+
 /* Generated texts: docs/CONFIGURATION.md, and a sample file with every setting at its preset. */
 void config_write_docs(struct buf *out);
 void config_write_sample(struct buf *out);

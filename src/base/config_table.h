@@ -37,4 +37,8 @@ const struct config_table *settings_table(const struct settings *settings);
 MUST_USE enum rc settings_put(
 	struct settings *settings, int id, const char *text, bool more, struct fault *fault);
 
+/* A secret whose variable is not in the environment: an error for who needs it (settings_need), and
+ * for nobody else. */
+void settings_put_missing(struct settings *settings, int id, const char *variable);
+
 #endif

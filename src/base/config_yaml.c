@@ -120,8 +120,10 @@ static struct settings *find(
 	return settings;
 }
 
-/* Appends the value of ${NAME} or ${NAME:-preset}; returns what follows it. */
-static const char *expand_one(const char *at, struct buf *out, struct fault *fault)
+/* Appends the value of ${NAME} or ${NAME:-preset}; returns what follows it. Where the environment
+ * has no such variable, its name is left in `missing`. */
+static const char *expand_one(
+	const char *at, struct buf *out, struct buf *missing, struct fault *fault)
 {
 	const char *end = strchr(at, '}');
 	if (!end) {
@@ -135,22 +137,23 @@ static const char *expand_one(const char *at, struct buf *out, struct fault *fau
 	const char *value = getenv(name);
 	if (!value && preset)
 		value = preset + 2;
-	if (value)
+	if (value) {
 		buf_text(out, value);
-	else
+	} else {
+		buf_text(missing, name);
 		(void)fault_set(fault, RC_CONFIG, "the environment has no '%s'", name);
+	}
 	mem_free(name);
 	return value ? end + 1 : NULL;
 }
 
-static enum rc expand(const char *text, struct buf *out, struct fault *fault)
+static enum rc expand(const char *text, struct buf *out, struct buf *missing, struct fault *fault)
 {
 	while (text && *text) {
-		if (text[0] == '$' && text[1] == '{') {
-			text = expand_one(text, out, fault);
-		} else {
+		if (text[0] == '$' && text[1] == '{')
+			text = expand_one(text, out, missing, fault);
+		else
 			buf_u8(out, (uint8_t)*text++);
-		}
 	}
 	if (!text)
 		return RC_CONFIG;
@@ -175,9 +178,13 @@ static enum rc assign(struct config *config, const char *file, const char *path,
 		return RC_CONFIG;
 	if (!text)
 		return settings_put(settings, id, NULL, more, fault);
-	struct buf value = buf_of(VALUE_MAX_BYTES);
-	enum rc rc = expand(text, &value, fault);
-	if (rc == RC_OK && settings_table(settings)->rows[id].kind == CONFIG_PATH) {
+	struct buf value = buf_of(VALUE_MAX_BYTES), missing = buf_of(VALUE_MAX_BYTES);
+	enum config_kind kind = settings_table(settings)->rows[id].kind;
+	enum rc rc = expand(text, &value, &missing, fault);
+	if (rc != RC_OK && kind == CONFIG_SECRET && missing.len > 0) {
+		settings_put_missing(settings, id, buf_cstring(&missing));
+		rc = RC_OK;
+	} else if (rc == RC_OK && kind == CONFIG_PATH) {
 		char *placed = place_path(file, buf_cstring(&value));
 		rc = settings_put(settings, id, placed, more, fault);
 		mem_free(placed);
@@ -185,6 +192,7 @@ static enum rc assign(struct config *config, const char *file, const char *path,
 		rc = settings_put(settings, id, buf_cstring(&value), more, fault);
 	}
 	buf_release(&value);
+	buf_release(&missing);
 	return rc;
 }
 

@@ -207,7 +207,6 @@ static void say_place(struct writer *writer)
 
 static void keep_done(struct writer *writer, uint64_t count)
 {
-	int64_t now = clock_monotonic_us();
 	if (writer->done.gtids &&
 		gtid_set_add(writer->done.gtids, buf_as_slice(&writer->gtids)) != RC_OK)
 		__builtin_trap(); /* the texts are our own */

@@ -133,6 +133,9 @@ static enum rc replay(
 	const struct config_sink *sink = sink_named(cli, name, fault);
 	if (!sink)
 		return RC_USAGE;
+	enum rc rc = settings_need(sink->settings, SINK_SET_PASSWORD, fault);
+	if (rc != RC_OK)
+		return rc;
 	const struct settings *top = cli->config.top;
 	char *folder =
 		hub_folder(settings_text(top, SET_DATA), settings_text(top, SET_STREAM_NAME));
@@ -143,7 +146,7 @@ static enum rc replay(
 		.data = settings_text(top, SET_DATA),
 	};
 	struct dead_result result = {0};
-	enum rc rc = sinks_dead_replay(&options, filter, &result, fault);
+	rc = sinks_dead_replay(&options, filter, &result, fault);
 	mem_free(folder);
 	struct buf out = buf_of(4096);
 	buf_format(&out,

@@ -140,7 +140,9 @@ static enum rc start_sinks(struct run *run, struct fault *fault)
 			.stage = run->sink_stages[i],
 		};
 		mem_free(name);
-		rc = sink_start(&options, &run->sinks[i], fault);
+		rc = settings_need(sink->settings, SINK_SET_PASSWORD, fault);
+		if (rc == RC_OK)
+			rc = sink_start(&options, &run->sinks[i], fault);
 		if (rc != RC_OK)
 			fault_context(fault, "sink '%s'", sink->name);
 	}

@@ -15,6 +15,9 @@ static enum rc read_password(struct setup *setup, const struct settings *top, st
 {
 	const char *file = settings_text(top, SET_SOURCE_PASSWORD_FILE);
 	if (!file[0]) {
+		enum rc rc = settings_need(top, SET_SOURCE_PASSWORD, fault);
+		if (rc != RC_OK)
+			return rc;
 		buf_text(&setup->password, settings_text(top, SET_SOURCE_PASSWORD));
 		return RC_OK;
 	}

@@ -57,8 +57,8 @@ static void refuses_with_a_way_out(void **state)
 		{"source:\n  port: 70000\n", "'source.port' cannot be '70000'", ""},
 		{"source:\n  heartbeat: 5\n", "'source.heartbeat' cannot be '5'", ""},
 		{"source:\n  tls: maybe\n", "one of off|preferred|required|verify", ""},
-		{"source:\n  password: ${UNIT_NOT_THERE}\n",
-			"the environment has no 'UNIT_NOT_THERE'", ""},
+		{"source:\n  host: ${UNIT_NOT_THERE}\n", "the environment has no 'UNIT_NOT_THERE'",
+			""},
 		{"source: [1]\n", "there is no setting 'source'", ""},
 		{"source:\n  host:\n", "'source.host' has no value", ""},
 		{"source:\n  host: [a]\n", "'source.host' is not a list", ""},
@@ -75,6 +75,20 @@ static void refuses_with_a_way_out(void **state)
 		assert_non_null(strstr(fault.hint, rows[i][2]));
 		config_release(&config);
 	}
+}
+
+static void a_secret_that_is_not_there_is_missed_when_it_is_used(void **state)
+{
+	(void)state;
+	struct config config;
+	struct fault fault = {0};
+	assert_rc(load(&config, "source:\n  password: a${UNIT_NOT_THERE}b\n", &fault));
+	assert_int_equal(settings_need(config.top, SET_SOURCE_PASSWORD, &fault), RC_CONFIG);
+	assert_non_null(strstr(fault.text, "'UNIT_NOT_THERE'"));
+	assert_rc(config_set(&config, "source.password=given", &fault));
+	assert_rc(settings_need(config.top, SET_SOURCE_PASSWORD, &fault));
+	assert_string_equal(settings_text(config.top, SET_SOURCE_PASSWORD), "given");
+	config_release(&config);
 }
 
 static void takes_assignments(void **state)
@@ -113,6 +127,7 @@ static void the_sample_is_valid(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(reads_values),
 	cmocka_unit_test(refuses_with_a_way_out),
+	cmocka_unit_test(a_secret_that_is_not_there_is_missed_when_it_is_used),
 	cmocka_unit_test(takes_assignments),
 	cmocka_unit_test(the_sample_is_valid),
 };
