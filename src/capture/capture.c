@@ -103,19 +103,13 @@ static enum rc run_connection(struct capture *capture, struct group *ret_group, 
 
 /* ---- what comes after a connection ---- */
 
-static bool is_about_event(enum rc rc)
-{
-	return rc == RC_UNSUPPORTED || rc == RC_SCHEMA || rc == RC_CORRUPT || rc == RC_TRUNCATED ||
-		rc == RC_PROTOCOL || rc == RC_LIMIT;
-}
-
 /* An event stopped us. Transactions in front of its own may be complete in the open batch: all is
  * read again and committed up to there, so that the stream ends right before the one that cannot be
  * taken. */
 static bool wants_another_go(
 	struct capture *capture, const struct group *group, enum rc rc, const struct fault *fault)
 {
-	if (!is_about_event(rc) || capture->stop_before.file[0] || !group->is_open ||
+	if (!follow_is_about_event(rc) || capture->stop_before.file[0] || !group->is_open ||
 		group->is_split || !writer_has_lines(&capture->writer))
 		return false;
 	capture->stop_before = group->start;

@@ -566,8 +566,7 @@ static enum rc on_skipped(
 	return ends ? group_end(capture, event, fault) : RC_OK;
 }
 
-/* Faults of the event itself, as against those of the connection, the hub, or an end. */
-static bool is_about_event(enum rc rc)
+bool follow_is_about_event(enum rc rc)
 {
 	return rc == RC_UNSUPPORTED || rc == RC_SCHEMA || rc == RC_CORRUPT || rc == RC_TRUNCATED ||
 		rc == RC_PROTOCOL || rc == RC_LIMIT;
@@ -585,7 +584,7 @@ enum rc follow(struct capture *capture, struct fault *fault)
 			rc = on_skipped(capture, &event, fault);
 		else
 			rc = on_event(capture, &event, fault);
-		if (is_about_event(rc))
+		if (follow_is_about_event(rc))
 			return stop_at(capture, &event, fault);
 		if (rc != RC_OK)
 			return rc;

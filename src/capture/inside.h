@@ -70,6 +70,9 @@ void resume_epoch(struct capture *capture, const char *reason);
 /* follow.c: takes events until something ends it. RC_END: the target is reached. */
 MUST_USE enum rc follow(struct capture *capture, struct fault *fault);
 
+/* Whether a fault is the event's own, as against the connection's, the hub's, or an end. */
+bool follow_is_about_event(enum rc rc);
+
 /* control.c: a statement that touches tables goes into the stream, as far as they are captured. */
 MUST_USE enum rc control_follow(struct capture *capture, const struct binlog_event *event,
 	const struct binlog_query *query, const struct ddl *ddl, struct fault *fault);

@@ -12,15 +12,6 @@ static struct slice keep(struct buf *buf)
 	return (struct slice){buf->at, buf->len};
 }
 
-static void put_escaped_name(struct buf *out, const char *name)
-{
-	for (; *name; name++) {
-		if (strchr("|\\.", *name))
-			buf_u8(out, '\\');
-		buf_u8(out, (uint8_t)*name);
-	}
-}
-
 static void make_texts(struct event_table *table)
 {
 	struct buf names = buf_of(NAMES_MAX);
@@ -31,10 +22,7 @@ static void make_texts(struct event_table *table)
 	buf_u8(&names, ',');
 	table->names = keep(&names);
 	struct buf prefix = buf_of(NAMES_MAX);
-	put_escaped_name(&prefix, table->database);
-	buf_u8(&prefix, '.');
-	put_escaped_name(&prefix, table->name);
-	buf_u8(&prefix, '|');
+	event_control_key(slice_text(table->database), slice_text(table->name), &prefix);
 	table->key_prefix = keep(&prefix);
 }
 
