@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include "base/mem.h"
 
@@ -18,12 +19,32 @@ struct start {
 	void *arg;
 };
 
+static int bell = -1; /* rung by threads that end */
+
+static void make_bell(void)
+{
+	bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+int thread_bell(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	(void)pthread_once(&once, make_bell);
+	return bell;
+}
+
+static void ring(void)
+{
+	(void)eventfd_write(thread_bell(), 1);
+}
+
 static void *thread_main(void *arg)
 {
 	struct start start = *(struct start *)arg;
 	mem_free(arg);
 	current_role = start.role;
 	start.run(start.arg);
+	ring();
 	return NULL;
 }
 

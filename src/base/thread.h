@@ -34,6 +34,11 @@ MUST_USE enum rc thread_start(struct thread *thread, enum thread_role role, cons
 /* Waits for its end. Does nothing for a thread that was not started. */
 void thread_join(struct thread *thread);
 
+/* A descriptor (an eventfd, not blocking, never closed) that becomes readable when a thread has
+ * ended; reading it waits for the next one. -1 where there is none: look again from time to time.
+ */
+int thread_bell(void);
+
 /* The role of the calling thread. */
 enum thread_role thread_role(void);
 

@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "base/notice.h"
 #include "base/stage.h"
+#include "base/thread.h"
 #include "capture/capture.h"
 #include "console/console.h"
 #include "main/cli.h"
@@ -187,13 +188,20 @@ static enum rc start_all(struct run *run, struct fault *fault)
 
 /* ---- wait ---- */
 
-/* Takes a signal, waiting for one up to `timeout_ms`. What comes right behind another one is the
- * same wish and does not count: timeout(1) signals us, and then the group that we are in. */
+/* Takes a signal, waiting for one up to `timeout_ms`, or until a thread ends. What comes right
+ * behind another one is the same wish and does not count: timeout(1) signals us, and then the group
+ * that we are in. */
 static bool take_signal(struct run *run, int timeout_ms)
 {
-	struct pollfd fd = {.fd = run->signals, .events = POLLIN};
+	struct pollfd fds[] = {
+		{.fd = run->signals, .events = POLLIN}, {.fd = thread_bell(), .events = POLLIN}};
 	struct signalfd_siginfo info;
-	if (poll(&fd, 1, timeout_ms) <= 0 || read(run->signals, &info, sizeof info) != sizeof info)
+	uint64_t rings;
+	if (poll(fds, 2, timeout_ms) <= 0)
+		return false;
+	if (fds[1].revents)
+		(void)!read(fds[1].fd, &rings, sizeof rings);
+	if (read(run->signals, &info, sizeof info) != sizeof info)
 		return false;
 	int64_t now = clock_monotonic_us();
 	bool is_same = run->signalled_us > 0 && now - run->signalled_us < SAME_US;
