@@ -1,8 +1,12 @@
 /* Checksums and digests; see checksum.h. */
 #include "base/checksum.h"
 
+/* MD5 is asked for once a row: libcrypto's own functions for it, which its version 3 calls
+ * deprecated, take 85 ns where those that look for a provider take 140 (a fetched one) to 340. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <isa-l/crc.h>
 #include <openssl/evp.h>
+#include <openssl/md5.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -63,7 +67,10 @@ static void digest(const EVP_MD *kind, const void *bytes, size_t len, uint8_t *r
 
 void checksum_md5(const void *bytes, size_t len, uint8_t ret_digest[MD5_SIZE])
 {
-	digest(EVP_md5(), bytes, len, ret_digest);
+	MD5_CTX context;
+	if (MD5_Init(&context) != 1 || MD5_Update(&context, bytes, len) != 1 ||
+		MD5_Final(ret_digest, &context) != 1)
+		abort(); /* only a broken libcrypto fails here */
 }
 
 void checksum_sha256(const void *bytes, size_t len, uint8_t ret_digest[SHA256_SIZE])

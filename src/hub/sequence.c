@@ -103,23 +103,33 @@ enum rc hub_sequence_read(
 
 __extension__ typedef unsigned __int128 hash_key; /* 128 bits: the place of a key on the ring */
 
+/* floor(2^128 / shards): where shard i begins, times i; the last one takes the rest. */
+static hash_key width_of(uint32_t shards)
+{
+	hash_key most = ~(hash_key)0;
+	return most / shards + (most % shards == shards - 1);
+}
+
 uint32_t hub_shard_of_key(struct slice key, uint32_t shards)
 {
+	/* division of 128 bits is slow, and a stream has one number of shards */
+	static _Thread_local uint32_t known_shards;
+	static _Thread_local hash_key known_width;
 	if (shards == 1)
 		return 0;
+	if (shards != known_shards) {
+		known_shards = shards;
+		known_width = width_of(shards);
+	}
 	uint8_t digest[MD5_SIZE];
 	checksum_md5(key.at, key.len, digest);
-	hash_key hash = (hash_key)load_be(digest, 8) << 64 | load_be(digest + 8, 8);
-	/* Shard i begins at i * width, width = floor(2^128 / shards), and the last one takes the
-	 * rest. Division of 128 bits is slow: guess from the upper half, which is right but for the
-	 * last few keys of a shard. */
-	hash_key width = ~(hash_key)0 / shards;
-	if (~(hash_key)0 % shards == shards - 1)
-		width++;
-	uint32_t guess = (uint32_t)((hash_key)(uint64_t)(hash >> 64) * shards >> 64);
-	if (guess + 1 < shards && hash >= width * (guess + 1))
+	uint64_t high = load_be(digest, 8);
+	hash_key hash = (hash_key)high << 64 | load_be(digest + 8, 8);
+	/* a guess from the upper half, which is right but for the last few keys of a shard */
+	uint32_t guess = (uint32_t)((hash_key)high * shards >> 64);
+	if (guess + 1 < shards && hash >= known_width * (guess + 1))
 		guess++;
-	else if (hash < width * guess)
+	else if (hash < known_width * guess)
 		guess--;
 	return guess;
 }
