@@ -2,11 +2,12 @@
  *
  * Batches go round a ring of slots, always in the order of the stream:
  *
- *   FREE --begin--> FILLING --commit--> COMMITTED --seal--> SEALED --append, sync--> FREE
- *        (source)           (source)              (work)            (log)
+ *   FREE --begin--> FILLING --commit--> COMMITTED --take--> SEALING --> SEALED --append, sync-->
+ * FREE (source)           (source)              (work)        (work)           (log)
  *
- * Small batches, which nobody needs to compress, are sealed by the log thread itself: one hop less.
- * The log thread takes all that are ready, appends them, and syncs once: the group is acknowledged
+ * Compressing is most of the work: a few threads do it, each with a batch of its own. Small
+ * batches, which nobody needs to compress, are sealed by the log thread itself: one hop less. The
+ * log thread takes all that are ready, appends them, and syncs once: the group is acknowledged
  * together.
  *
  * Invariants: fill >= write, fill - write <= RING_SLOTS; a slot belongs to the one thread
@@ -15,6 +16,7 @@
  *
  * Ends: close sets `closing`; work and log finish what was committed and return. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/crash.h"
@@ -26,9 +28,9 @@
 #include "hub/backend.h"
 #include "hub/state.h"
 
-enum { RING_SLOTS = 4, RETAIN_EVERY_US = 1000000, FULL_RETRY_US = 500000 };
+enum { RING_SLOTS = 5, WORKERS_MAX = 3, RETAIN_EVERY_US = 1000000, FULL_RETRY_US = 500000 };
 
-enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_COMMITTED, SLOT_SEALED };
+enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_COMMITTED, SLOT_SEALING, SLOT_SEALED };
 
 struct slot {
 	enum slot_state state;
@@ -42,7 +44,7 @@ struct local {
 	struct hub_backend backend;
 	struct hub_options options;
 	char *folder;
-	struct thread log_thread, work_thread;
+	struct thread log_thread, work_threads[WORKERS_MAX];
 	struct {
 		pthread_mutex_t mutex;
 		pthread_cond_t to_source, to_work, to_log;
@@ -177,6 +179,7 @@ static void work_main(void *arg)
 			(void)pthread_cond_wait(&local->ring.to_work, &local->ring.mutex);
 			continue;
 		}
+		slot->state = SLOT_SEALING;
 		(void)pthread_mutex_unlock(&local->ring.mutex);
 		struct fault fault;
 		enum rc rc = log_batch_seal(slot->batch, &slot->stamp, &fault);
@@ -457,7 +460,8 @@ static void local_close(struct hub_backend *backend)
 	(void)pthread_cond_broadcast(&local->ring.to_work);
 	(void)pthread_cond_broadcast(&local->ring.to_log);
 	(void)pthread_mutex_unlock(&local->ring.mutex);
-	thread_join(&local->work_thread);
+	for (int i = 0; i < WORKERS_MAX; i++)
+		thread_join(&local->work_threads[i]);
 	thread_join(&local->log_thread);
 	local_free(local);
 }
@@ -545,9 +549,10 @@ enum rc hub_local_open(const struct hub_options *options, const struct hub_meta 
 	say_opened(local, meta);
 	stage_say(options->stage, STAGE_RUNNING, "appending");
 	rc = thread_start(&local->log_thread, THREAD_LOG, "log", log_main, local, fault);
-	if (rc == RC_OK)
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	for (int i = 0; i < WORKERS_MAX && (i == 0 || i < cores) && rc == RC_OK; i++)
 		rc = thread_start(
-			&local->work_thread, THREAD_WORK, "work", work_main, local, fault);
+			&local->work_threads[i], THREAD_WORK, "work", work_main, local, fault);
 	if (rc != RC_OK) {
 		local_close(&local->backend);
 		return rc;

@@ -90,7 +90,9 @@ static void empty_within(struct buf *buf, size_t *budget)
 
 void log_batch_reset(struct log_batch *batch)
 {
-	size_t payload_budget = batch->options.payload_keep;
+	/* a buffer that has grown has up to half of what it holds besides, and not every batch puts
+	 * the same into each shard: what is freed here has to be grown again, step by step */
+	size_t payload_budget = 2 * batch->options.payload_keep;
 	size_t table_budget = batch->options.payload_keep;
 	size_t packed_budget = batch->options.payload_keep;
 	for (uint32_t i = 0; i < batch->options.shards; i++) {
