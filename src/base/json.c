@@ -170,24 +170,68 @@ static size_t sequence_length(const uint8_t *text, size_t left)
 	return 4;
 }
 
-/* How many of the first bytes are plain: ASCII that needs no escape. Copies at least those (and up
- * to 16 bytes). */
+#ifdef __SSE2__
+/* One bit for each byte that is not plain: a quote, a backslash, below 0x20, or not ASCII. */
+static inline unsigned odd_bytes(__m128i bytes)
+{
+	__m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+	__m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+	/* signed comparison: below 0x20 and from 0x80 on */
+	__m128i odd = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), odd));
+}
+
+/* The first `half` and the last `half` bytes, which overlap: 8 for 8..15, 4 for 4..7 bytes. */
+static inline __m128i load_ends(const uint8_t *text, size_t len, size_t half)
+{
+	uint64_t low = 0, high = 0;
+	memcpy(&low, text, half);
+	memcpy(&high, text + len - half, half);
+	return half == 8 ? _mm_set_epi64x((int64_t)high, (int64_t)low)
+			 : _mm_cvtsi64_si128((int64_t)(low | high << 32));
+}
+
+/* Copies text of 4 to 15 bytes. Returns how many of the first are plain. */
+static inline size_t copy_short(uint8_t *at, const uint8_t *text, size_t len)
+{
+	size_t half = len >= 8 ? 8 : 4;
+	__m128i ends = load_ends(text, len, half);
+	memcpy(at, text, half);
+	memcpy(at + len - half, text + len - half, half);
+	unsigned mask = odd_bytes(ends) & ((1U << 2 * half) - 1);
+	if (!mask)
+		return len;
+	size_t first = (size_t)__builtin_ctz(mask);
+	return first < half ? first : len - 2 * half + first;
+}
+#endif
+
+/* How many of the first bytes are plain: ASCII that needs no escape. Copies at least those, and up
+ * to 16 bytes behind them. Text is looked at in vectors of 16 bytes, the last one of which overlaps
+ * the one before. */
 static inline size_t copy_plain(uint8_t *at, const uint8_t *text, size_t len)
 {
 	size_t done = 0;
 #ifdef __SSE2__
 	while (len - done >= 16) {
 		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + done));
-		__m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
-		__m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-		/* signed comparison: below 0x20 and from 0x80 on */
-		__m128i odd = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
-		int mask = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), odd));
+		unsigned mask = odd_bytes(bytes);
 		_mm_storeu_si128((__m128i *)(void *)(at + done), bytes);
 		if (mask)
-			return done + (size_t)__builtin_ctz((unsigned)mask);
+			return done + (size_t)__builtin_ctz(mask);
 		done += 16;
 	}
+	if (done == len)
+		return len;
+	if (len >= 16) { /* what comes before `done` is plain: its bits are not set */
+		size_t last = len - 16;
+		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + last));
+		unsigned mask = odd_bytes(bytes);
+		_mm_storeu_si128((__m128i *)(void *)(at + last), bytes);
+		return mask ? last + (size_t)__builtin_ctz(mask) : len;
+	}
+	if (len >= 4)
+		return copy_short(at, text, len);
 #endif
 	while (done < len && text[done] < 0x80 && !escapes[text[done]]) {
 		at[done] = text[done];

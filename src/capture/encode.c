@@ -3,7 +3,8 @@
  *
  * The hot path. For each row: its columns' spans are known (mysql/rows.c); the partition key is
  * made, which decides the shard; then the line is written once, at its place in the batch, through
- * a cursor that only looks for room where a value can be long.
+ * a cursor. Room for the longest line that a row could become is there from the beginning; only for
+ * large rows, of which most become much shorter ones, each column looks for its own.
  *
  * Invariant: nothing of a line is in the batch before log_run_add, so a row that cannot be encoded
  * leaves no trace. */
@@ -15,7 +16,8 @@
 enum {
 	SCRATCH_MAX = 1 << 30,
 	KEY_MAX = 1 << 30,
-	HEAD_ROOM = 160, /* row number, ordinal, the names of the members, brackets */
+	HEAD_ROOM = 160,         /* row number, ordinal, the names of the members, brackets */
+	AT_ONCE_MAX = 128 << 10, /* room that is asked for before it is known to be needed */
 };
 
 void encoder_init(struct encoder *encoder)
@@ -57,6 +59,7 @@ void encode_begin(struct encoder *encoder, const struct encode_event *event)
 	event_line_prefix(ops[event->change], event->plan->table->table, event->origin, event->pos,
 		&encoder->prefix);
 	buf_reset(&encoder->extra_prefix); /* made when a row wants it */
+	buf_reset(&encoder->scratch);
 }
 
 /* ---- the cursor ---- */
@@ -65,10 +68,13 @@ struct cursor {
 	struct log_run *run;
 	uint8_t *start, *at;
 	size_t room;
+	bool is_enough; /* `room` holds whatever the row becomes */
 };
 
 static inline bool need(struct cursor *cursor, size_t len)
 {
+	if (__builtin_expect(cursor->is_enough, 1))
+		return true;
 	size_t used = (size_t)(cursor->at - cursor->start);
 	if (__builtin_expect(cursor->room - used >= len, 1))
 		return true;
@@ -86,19 +92,11 @@ static inline bool need(struct cursor *cursor, size_t len)
 #define PUT_LITERAL(cursor, literal) \
 	((cursor)->at = json_put_bytes((cursor)->at, "" literal, sizeof(literal) - 1))
 
-/* Most bytes that a decoded value takes, with its label. */
-static inline size_t value_room(const struct value *value, size_t label_len)
-{
-	bool is_long = value->kind == VALUE_TEXT || value->kind == VALUE_LATIN1 ||
-		value->kind == VALUE_BYTES || value->kind == VALUE_JSON;
-	return label_len + 2 +
-		(is_long ? JSON_ESCAPE_MAX * value->bytes.len + JSON_ESCAPE_ROOM + 2
-			 : VALUE_FIXED_MAX);
-}
-
-static enum rc refuse_value(const struct plan *plan, size_t column, enum rc rc, struct fault *fault)
+static enum rc refuse_value(
+	const struct encoder *encoder, const struct plan *plan, size_t column, struct fault *fault)
 {
 	const struct event_table *table = plan->table->table;
+	enum rc rc = encoder->scratch.rc != RC_OK ? encoder->scratch.rc : RC_CORRUPT;
 	return fault_set(fault, rc,
 		"the value of column '%s' (%s) of %s.%s is not one that its type can have",
 		table->columns[column].name, table->columns[column].type, table->database,
@@ -110,36 +108,22 @@ static enum rc too_large(struct fault *fault)
 	return fault_set(fault, RC_LIMIT, "a row is too large for a batch");
 }
 
-/* Decodes one column; NULL becomes a value too. */
-static inline enum rc read_value(struct encoder *encoder, const struct plan *plan, size_t column,
-	struct slice span, struct value *value, struct fault *fault)
-{
-	if (!span.at) {
-		value->kind = VALUE_NULL;
-		return RC_OK;
-	}
-	enum rc rc =
-		binlog_value_read(&plan->table->columns[column], span, &encoder->scratch, value);
-	return rc == RC_OK ? RC_OK : refuse_value(plan, column, rc, fault);
-}
-
 /* "name":value and a comma behind it. */
 static inline enum rc put_column(struct encoder *encoder, struct cursor *cursor,
 	const struct plan *plan, size_t column, struct slice span, struct fault *fault)
 {
-	struct value value;
-	struct slice label = plan->table->table->columns[column].label;
-	enum rc rc = read_value(encoder, plan, column, span, &value, fault);
-	if (rc != RC_OK)
-		return rc;
-	if (!need(cursor, value_room(&value, label.len)))
+	const struct binlog_column *as = &plan->table->columns[column];
+	if (!need(cursor, as->room + JSON_ESCAPE_MAX * span.len + JSON_ESCAPE_ROOM))
 		return too_large(fault);
-	cursor->at = json_put_bytes(cursor->at, label.at, label.len);
-	uint8_t *end = event_put_value(cursor->at, &value);
-	if (!end)
-		return refuse_value(plan, column, RC_CORRUPT, fault);
-	*end++ = ',';
-	cursor->at = end;
+	uint8_t *at = json_put_padded(cursor->at, as->label.at, as->label.len);
+	if (span.at)
+		at = as->put(at, as, span, &encoder->scratch);
+	else
+		at = json_put_bytes(at, "null", 4);
+	if (__builtin_expect(!at, 0))
+		return refuse_value(encoder, plan, column, fault);
+	*at++ = ',';
+	cursor->at = at;
 	return RC_OK;
 }
 
@@ -213,19 +197,33 @@ static enum rc put_changes(struct encoder *encoder, struct cursor *cursor, const
 
 /* ---- partition keys ---- */
 
+/* Most bytes that a decoded value takes in a key. */
+static inline size_t value_room(const struct value *value)
+{
+	bool is_long = value->kind == VALUE_TEXT || value->kind == VALUE_LATIN1 ||
+		value->kind == VALUE_BYTES || value->kind == VALUE_JSON;
+	return 2 +
+		(is_long ? JSON_ESCAPE_MAX * value->bytes.len + JSON_ESCAPE_ROOM : VALUE_FIXED_MAX);
+}
+
 static enum rc add_key_value(struct encoder *encoder, const struct plan *plan, size_t column,
 	struct slice span, struct buf *key, struct fault *fault)
 {
-	struct value value;
-	enum rc rc = read_value(encoder, plan, column, span, &value, fault);
-	if (rc != RC_OK)
-		return rc;
-	uint8_t *at = buf_reserve(key, value_room(&value, 0));
+	struct value value = {.kind = VALUE_NULL};
+	enum rc rc = RC_OK;
+	if (span.at)
+		rc = binlog_value_read(
+			&plan->table->columns[column], span, &encoder->scratch, &value);
+	if (rc != RC_OK) {
+		encoder->scratch.rc = rc;
+		return refuse_value(encoder, plan, column, fault);
+	}
+	uint8_t *at = buf_reserve(key, value_room(&value));
 	if (!at)
 		return too_large(fault);
 	uint8_t *end = event_put_key_value(at, &value);
 	if (!end)
-		return refuse_value(plan, column, RC_CORRUPT, fault);
+		return refuse_value(encoder, plan, column, fault);
 	*end++ = '|';
 	key->len += (size_t)(end - at);
 	return RC_OK;
@@ -300,6 +298,14 @@ static enum rc put_line(struct encoder *encoder, struct cursor *cursor, const st
 	return rc;
 }
 
+/* Most bytes that the columns of a line take: those of a whole row, and of two others, be they what
+ * an update changed and the key, or two keys. */
+static size_t row_room(const struct encoder *encoder, const struct plan *plan)
+{
+	size_t bytes = encoder->before_len + encoder->after_len;
+	return 3 * plan->table->fixed_room + 2 * JSON_ESCAPE_MAX * bytes + JSON_ESCAPE_ROOM;
+}
+
 static enum rc write_line(struct encoder *encoder, struct writer *writer, const struct plan *plan,
 	const struct line *line, uint64_t row, struct fault *fault)
 {
@@ -307,7 +313,11 @@ static enum rc write_line(struct encoder *encoder, struct writer *writer, const 
 	enum rc rc = writer_run(writer, buf_as_slice(line->partition_key), &cursor.run, fault);
 	if (rc != RC_OK)
 		return rc;
-	cursor.room = plan->table->fixed_room + line->prefix->len + HEAD_ROOM;
+	cursor.room = line->prefix->len + HEAD_ROOM;
+	size_t at_once = row_room(encoder, plan);
+	cursor.is_enough = at_once <= AT_ONCE_MAX;
+	if (cursor.is_enough)
+		cursor.room += at_once;
 	cursor.start = cursor.at = log_run_reserve(cursor.run, cursor.room);
 	if (!cursor.start)
 		return too_large(fault);

@@ -10,6 +10,7 @@
 /* Buffers that encoding keeps between rows. */
 struct encoder {
 	struct slice *before, *after; /* spans of the two row images */
+	size_t before_len, after_len; /* bytes of the images; 0 for one that there is not */
 	size_t span_cap;
 	struct buf scratch, key, old_key; /* partition keys */
 	struct buf prefix, extra_prefix;  /* heads of lines, the same for all rows of an event */

@@ -224,11 +224,19 @@ static enum rc read_images(struct capture *capture, const struct plan *plan,
 	struct binlog_rows *rows, struct fault *fault)
 {
 	struct encoder *encoder = &capture->encoder;
-	struct slice *first = rows->change == BINLOG_INSERT ? encoder->after : encoder->before;
+	bool is_insert = rows->change == BINLOG_INSERT;
+	struct slice *first = is_insert ? encoder->after : encoder->before;
+	const uint8_t *start = rows->rest.at;
 	enum rc rc = binlog_image_read(plan->table, rows->present, &rows->rest, first);
-	if (rc == RC_OK && rows->change == BINLOG_UPDATE)
+	size_t len = (size_t)(rows->rest.at - start);
+	encoder->before_len = is_insert ? 0 : len;
+	encoder->after_len = is_insert ? len : 0;
+	if (rc == RC_OK && rows->change == BINLOG_UPDATE) {
+		start = rows->rest.at;
 		rc = binlog_image_read(
 			plan->table, rows->present_after, &rows->rest, encoder->after);
+		encoder->after_len = (size_t)(rows->rest.at - start);
+	}
 	return rc == RC_OK ? RC_OK : fault_set(fault, rc, "a row does not fit its table's columns");
 }
 

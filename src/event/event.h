@@ -66,6 +66,11 @@ enum { VALUE_FIXED_MAX = 96 };
  * caller stops). */
 uint8_t *event_put_value(uint8_t *at, const struct value *value);
 
+/* The same for a caller that knows the kind: VALUE_DATE, TIME, DATETIME or TIMESTAMP; VALUE_TEXT.
+ */
+uint8_t *event_put_time(uint8_t *at, enum value_kind kind, const struct value_time *time);
+uint8_t *event_put_text(uint8_t *at, struct slice text);
+
 /* The same value as it stands in a partition key: text as plain UTF-8, everything else as its JSON
  * without quotes; | and \ are escaped by \. Same room. NULL as above. */
 uint8_t *event_put_key_value(uint8_t *at, const struct value *value);
@@ -82,7 +87,8 @@ struct event_column {
 	char *type; /* SQL: "bigint unsigned", "decimal(12,2)", "enum('a','b')"; "" when the source
 		       does not say */
 	bool nullable;
-	struct slice label; /* "name": as it stands in front of a value, without comma */
+	struct slice label; /* "name": as it stands in front of a value, without comma; behind it
+			       JSON_COPY_ROOM bytes can be read */
 };
 
 /* A version of a table's schema. Immutable once built. */

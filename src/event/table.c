@@ -42,6 +42,7 @@ static void fill_column(struct event_column *column, const struct event_column_s
 	struct buf label = buf_of(NAMES_MAX);
 	buf_json_string(&label, spec->name);
 	buf_u8(&label, ':');
+	(void)buf_reserve(&label, JSON_COPY_ROOM);
 	column->label = keep(&label);
 }
 

@@ -42,9 +42,39 @@ static uint8_t *put_clock(uint8_t *at, const struct value_time *time)
 	return put_fraction(at, time);
 }
 
-static bool is_quoted(enum value_kind kind)
+/* Kinds that are written from the struct value_time, without quotes. */
+static inline uint8_t *put_time(uint8_t *at, enum value_kind kind, const struct value_time *time)
 {
-	return kind == VALUE_BYTES || (kind >= VALUE_DATE && kind <= VALUE_TIMESTAMP);
+	if (kind == VALUE_DATE)
+		return put_date(at, time);
+	if (kind == VALUE_TIME) {
+		if (time->negative)
+			*at++ = '-';
+		return put_clock(at, time);
+	}
+	at = put_date(at, time);
+	*at++ = 'T';
+	at = put_clock(at, time);
+	if (kind == VALUE_TIMESTAMP)
+		*at++ = 'Z';
+	return at;
+}
+
+uint8_t *event_put_time(uint8_t *at, enum value_kind kind, const struct value_time *time)
+{
+	*at++ = '"';
+	at = put_time(at, kind, time);
+	*at++ = '"';
+	return at;
+}
+
+uint8_t *event_put_text(uint8_t *at, struct slice text)
+{
+	*at++ = '"';
+	at = json_put_escaped(at, text.at, text.len);
+	if (at)
+		*at++ = '"';
+	return at;
 }
 
 /* Kinds that need no escapes, without the quotes that JSON wants around some. */
@@ -67,19 +97,10 @@ static uint8_t *put_plain(uint8_t *at, const struct value *value)
 	case VALUE_BYTES:
 		return json_put_base64(at, value->bytes.at, value->bytes.len);
 	case VALUE_DATE:
-		return put_date(at, &value->time);
 	case VALUE_TIME:
-		if (value->time.negative)
-			*at++ = '-';
-		return put_clock(at, &value->time);
 	case VALUE_DATETIME:
 	case VALUE_TIMESTAMP:
-		at = put_date(at, &value->time);
-		*at++ = 'T';
-		at = put_clock(at, &value->time);
-		if (value->kind == VALUE_TIMESTAMP)
-			*at++ = 'Z';
-		return at;
+		return put_time(at, value->kind, &value->time);
 	case VALUE_TEXT:
 	case VALUE_LATIN1:
 		break;
@@ -90,24 +111,34 @@ static uint8_t *put_plain(uint8_t *at, const struct value *value)
 
 uint8_t *event_put_value(uint8_t *at, const struct value *value)
 {
-	if (value->kind == VALUE_TEXT || value->kind == VALUE_LATIN1) {
+	switch (value->kind) {
+	case VALUE_TEXT:
+		return event_put_text(at, value->bytes);
+	case VALUE_LATIN1:
 		*at++ = '"';
-		if (value->kind == VALUE_TEXT)
-			at = json_put_escaped(at, value->bytes.at, value->bytes.len);
-		else
-			at = json_put_escaped_latin1(at, value->bytes.at, value->bytes.len);
-		if (!at)
-			return NULL;
+		at = json_put_escaped_latin1(at, value->bytes.at, value->bytes.len);
 		*at++ = '"';
 		return at;
+	case VALUE_BYTES:
+		*at++ = '"';
+		at = put_plain(at, value);
+		*at++ = '"';
+		return at;
+	case VALUE_DATE:
+	case VALUE_TIME:
+	case VALUE_DATETIME:
+	case VALUE_TIMESTAMP:
+		return event_put_time(at, value->kind, &value->time);
+	case VALUE_NULL:
+	case VALUE_INT:
+	case VALUE_UINT:
+	case VALUE_FLOAT:
+	case VALUE_DOUBLE:
+	case VALUE_DECIMAL:
+	case VALUE_JSON:
+		break;
 	}
-	bool quoted = is_quoted(value->kind);
-	if (quoted)
-		*at++ = '"';
-	at = put_plain(at, value);
-	if (quoted)
-		*at++ = '"';
-	return at;
+	return put_plain(at, value);
 }
 
 /* Escapes the bytes between `from` and `end`, in place from the back. */

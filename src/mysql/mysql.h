@@ -264,17 +264,30 @@ struct binlog_table_map {
 /* RC_CORRUPT or RC_TRUNCATED for nonsense. */
 MUST_USE enum rc binlog_table_map_read(struct slice body, struct binlog_table_map *ret_map);
 
-/* How a column's bytes are read. */
+struct binlog_column;
+
+/* Writes the JSON of a column's value, neither NULL nor absent, at `at`, and returns its end; NULL
+ * for bytes that the type cannot have or text that is not valid in its character set: scratch->rc
+ * is RC_OK then, or says what else it was. `scratch` is reset or untouched. */
+typedef uint8_t *binlog_put(
+	uint8_t *at, const struct binlog_column *column, struct slice span, struct buf *scratch);
+
+/* How a column's bytes are read. What the hot path looks at comes first. */
 struct binlog_column {
-	uint8_t type; /* the real type: STRING is resolved into ENUM and SET */
+	binlog_put *put;    /* by the type */
+	struct slice label; /* the column's in event_table */
+	size_t room;        /* bytes that its label and value take in a line at the most, besides
+			     * JSON_ESCAPE_MAX times its own bytes and JSON_ESCAPE_ROOM */
+	uint16_t length;    /* fixed length in bytes, 0 for those with a length in front */
+	uint8_t prefix;     /* bytes of that length: 1 to 4 */
+	uint8_t type;       /* the real type: STRING is resolved into ENUM and SET */
 	uint8_t decimals, precision;
 	bool is_unsigned, is_json;
-	enum binlog_text { BINLOG_TEXT_UTF8, BINLOG_TEXT_LATIN1, BINLOG_TEXT_BINARY } text;
-	uint16_t length; /* fixed length in bytes, 0 for those with a length in front */
-	uint8_t prefix;  /* bytes of that length: 1 to 4 */
-	uint32_t pad; /* BINARY(n): zero bytes at the end are not in the log and put back up to n */
-	struct slice *members; /* ENUM, SET: ready JSON strings, with quotes */
+	struct slice *members; /* ENUM, SET: ready JSON strings, with quotes; JSON_COPY_ROOM bytes
+				  behind each can be read */
 	size_t member_count;
+	uint32_t pad; /* BINARY(n): zero bytes at the end are not in the log and put back up to n */
+	enum binlog_text { BINLOG_TEXT_UTF8, BINLOG_TEXT_LATIN1, BINLOG_TEXT_BINARY } text;
 };
 
 /* A captured table as its rows are read. Immutable once built. */
@@ -282,8 +295,7 @@ struct binlog_table {
 	struct event_table *table;
 	struct binlog_column *columns;
 	size_t column_count;
-	size_t fixed_room; /* bytes that a row's values and labels take in a line at the most,
-			    * besides 6 times the row's own bytes and JSON_ESCAPE_ROOM a column */
+	size_t fixed_room; /* the sum of the columns' */
 };
 
 /* The columns of a table as the server's information schema tells them: schema.c. */
@@ -368,6 +380,10 @@ MUST_USE enum rc binlog_image_read(const struct binlog_table *table, struct slic
  * value's bytes. RC_CORRUPT for bytes that the type cannot have. */
 MUST_USE enum rc binlog_value_read(const struct binlog_column *column, struct slice span,
 	struct buf *scratch, struct value *ret_value);
+
+/* The function that does the same and event_put_value in one. Room: `room` of the column,
+ * JSON_ESCAPE_MAX for each byte of the span, and JSON_ESCAPE_ROOM. */
+binlog_put *binlog_put_of(const struct binlog_column *column);
 
 /* ==== statements: ddl.c ==== */
 

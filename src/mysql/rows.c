@@ -168,20 +168,27 @@ static enum rc read_some(const struct binlog_table *table, struct slice present,
 	return RC_OK;
 }
 
+static bool is_zero(const uint8_t *bits, size_t len)
+{
+	uint8_t any = 0;
+	for (size_t i = 0; i < len; i++)
+		any |= bits[i];
+	return any == 0;
+}
+
 static enum rc read_all(const struct binlog_table *table, struct reader *rest, struct slice *spans)
 {
 	size_t count = table->column_count;
 	const uint8_t *nulls = read_bytes(rest, (count + 7) / 8);
 	if (!nulls)
 		return RC_TRUNCATED;
+	bool has_nulls = !is_zero(nulls, (count + 7) / 8);
+	const struct binlog_column *columns = table->columns;
 	const uint8_t *at = rest->at, *end = rest->end;
-	unsigned bits = 0;
-	for (size_t i = 0; i < count; i++, bits >>= 1) {
-		if (i % 8 == 0)
-			bits = nulls[i / 8];
-		if (bits & 1)
+	for (size_t i = 0; i < count; i++) {
+		if (has_nulls && nulls[i / 8] >> i % 8 & 1)
 			spans[i] = (struct slice){0};
-		else if (!take_span(&table->columns[i], &at, end, &spans[i]))
+		else if (!take_span(&columns[i], &at, end, &spans[i]))
 			return RC_TRUNCATED;
 	}
 	rest->at = at;

@@ -372,6 +372,7 @@ static void fill_members(const struct member_list *members, struct binlog_column
 		buf_json_string(&texts, members->at[i]);
 		out->members[i].len = texts.len - start;
 	}
+	(void)buf_reserve(&texts, JSON_COPY_ROOM);
 	const uint8_t *at = texts.at;
 	for (size_t i = 0; i < members->count; i++) {
 		out->members[i].at = at;
@@ -397,6 +398,7 @@ static void fill_column(const struct column *column)
 		out->pad = fact->length;
 	if (column->members.count > 0)
 		fill_members(&column->members, out);
+	out->put = binlog_put_of(out);
 }
 
 static enum rc build_column(struct build *build, struct column *column)
@@ -514,22 +516,28 @@ static size_t key_from_schema(const struct schema_table *schema, uint16_t *key)
 	return count;
 }
 
-/* Labels and values of kinds that do not grow with the row's bytes; members; zero bytes put back.
- */
-static size_t room_of(const struct event_table *table, const struct binlog_column *columns)
+/* A column's label, and values of kinds that do not grow with the row's bytes; members; zero bytes
+ * put back. */
+static size_t column_room(const struct event_column *names, const struct binlog_column *column)
+{
+	size_t longest = 0, all = 2;
+	for (size_t k = 0; k < column->member_count; k++) {
+		size_t len = column->members[k].len;
+		longest = len > longest ? len : longest;
+		all += len + 1;
+	}
+	return names->label.len + 1 + VALUE_FIXED_MAX + json_base64_size(column->pad) +
+		(column->type == COLUMN_SET ? all : longest);
+}
+
+/* What writing a row needs besides. */
+static size_t fill_writing(const struct event_table *table, struct binlog_column *columns)
 {
 	size_t room = 0;
 	for (size_t i = 0; i < table->column_count; i++) {
-		const struct binlog_column *column = &columns[i];
-		room += table->columns[i].label.len + 1 + VALUE_FIXED_MAX;
-		room += json_base64_size(column->pad);
-		size_t longest = 0, all = 2;
-		for (size_t k = 0; k < column->member_count; k++) {
-			size_t len = column->members[k].len;
-			longest = len > longest ? len : longest;
-			all += len + 1;
-		}
-		room += column->type == COLUMN_SET ? all : longest;
+		columns[i].label = table->columns[i].label;
+		columns[i].room = column_room(&table->columns[i], &columns[i]);
+		room += columns[i].room;
 	}
 	return room;
 }
@@ -571,7 +579,7 @@ static enum rc build_table(struct build *build, struct binlog_table **ret_table)
 	table->table = events;
 	table->columns = build->columns;
 	table->column_count = build->facts.count;
-	table->fixed_room = room_of(events, build->columns);
+	table->fixed_room = fill_writing(events, build->columns);
 	build->columns = NULL;
 	*ret_table = table;
 	return RC_OK;

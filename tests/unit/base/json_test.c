@@ -68,6 +68,41 @@ static void escapes_strings(void **state)
 		"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
 }
 
+/* Vectors, their overlapping ends and single bytes: each length, each place, bytes around every
+ * border, against the rule taken literally. The text lies at the very end of its memory. */
+static void finds_each_byte_at_each_place(void **state)
+{
+	(void)state;
+	enum { LEN_MAX = 40 };
+	static const uint8_t bytes[] = {
+		0, 0x1f, 0x20, '!', '"', '#', '[', '\\', ']', 0x7f, 0x80, 0xff};
+	for (size_t len = 1; len <= LEN_MAX; len++) {
+		for (size_t i = 0; i < len * sizeof bytes; i++) {
+			size_t place = i / sizeof bytes;
+			uint8_t byte = bytes[i % sizeof bytes];
+			uint8_t *text = malloc(len), *out = malloc(6 * len + JSON_ESCAPE_ROOM);
+			memset(text, 'x', len);
+			text[place] = byte;
+			uint8_t expected[LEN_MAX + 6], *at = expected + place;
+			memset(expected, 'x', sizeof expected);
+			if (byte < 0x20 || byte == '"' || byte == '\\')
+				at = put_escape(at, byte);
+			else
+				*at++ = byte;
+			size_t expected_len = (size_t)(at - expected) + (len - place - 1);
+			const uint8_t *end = json_put_escaped(out, text, len);
+			if (byte >= 0x80) {
+				assert_null(end);
+			} else {
+				assert_int_equal(end - out, expected_len);
+				assert_memory_equal(out, expected, expected_len);
+			}
+			free(text);
+			free(out);
+		}
+	}
+}
+
 static void refuses_what_is_not_utf8(void **state)
 {
 	(void)state;
@@ -136,6 +171,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(writes_integers),
 	cmocka_unit_test(writes_shortest_doubles),
 	cmocka_unit_test(escapes_strings),
+	cmocka_unit_test(finds_each_byte_at_each_place),
 	cmocka_unit_test(refuses_what_is_not_utf8),
 	cmocka_unit_test(converts_latin1),
 	cmocka_unit_test(writes_base64),

@@ -93,6 +93,30 @@ static struct slice mutate(struct slice body)
 
 /* ---- decoding whatever comes ---- */
 
+/* The way straight to the text takes and refuses the same. */
+static uint8_t *put_again(const struct binlog_column *column, struct slice span, uint8_t **ret_end)
+{
+	uint8_t *again = malloc(column->room + JSON_ESCAPE_MAX * span.len + JSON_ESCAPE_ROOM);
+	*ret_end = column->put(again, column, span, &scratch);
+	return again;
+}
+
+static void check_put(const struct binlog_column *column, struct slice span, struct slice text)
+{
+	uint8_t *end, *again = put_again(column, span, &end);
+	assert_non_null(end);
+	assert_int_equal(end - again, text.len);
+	assert_memory_equal(again, text.at, text.len);
+	free(again);
+}
+
+static void check_refused(const struct binlog_column *column, struct slice span)
+{
+	uint8_t *end, *again = put_again(column, span, &end);
+	assert_null(end);
+	free(again);
+}
+
 static enum rc put_image(
 	const struct binlog_table *table, const struct slice *spans, size_t row_len)
 {
@@ -102,13 +126,20 @@ static enum rc put_image(
 		if (!spans[i].at || spans[i].at == BINLOG_ABSENT)
 			continue;
 		enum rc rc = binlog_value_read(&table->columns[i], spans[i], &scratch, &value);
-		if (rc != RC_OK)
+		if (rc != RC_OK) {
+			check_refused(&table->columns[i], spans[i]);
 			return rc;
+		}
 		at = json_put_bytes(
 			at, table->table->columns[i].label.at, table->table->columns[i].label.len);
+		uint8_t *value_at = at;
 		at = event_put_value(at, &value);
-		if (!at)
+		if (!at) {
+			check_refused(&table->columns[i], spans[i]);
 			return RC_CORRUPT;
+		}
+		check_put(
+			&table->columns[i], spans[i], slice_of(value_at, (size_t)(at - value_at)));
 	}
 	size_t room = table->fixed_room + JSON_ESCAPE_MAX * row_len +
 		JSON_ESCAPE_ROOM * table->column_count;
