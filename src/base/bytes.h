@@ -49,6 +49,16 @@ static inline bool slice_starts(struct slice text, struct slice prefix)
 		(prefix.len == 0 || memcmp(text.at, prefix.at, prefix.len) == 0);
 }
 
+/* Copies text into `size` bytes, cut to what fits with its NUL. */
+static inline void copy_text(char *to, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+	if (len >= size)
+		len = size - 1;
+	memcpy(to, text, len);
+	to[len] = 0;
+}
+
 static inline uint16_t load_u16le(const uint8_t *at)
 {
 	return (uint16_t)(at[0] | at[1] << 8);

@@ -23,29 +23,31 @@ uint8_t *json_put_fixed(uint8_t *at, uint32_t value, unsigned digits)
 	return at + digits;
 }
 
-/* Up to four digits without leading zeros. */
-static inline uint8_t *put_short(uint8_t *at, uint32_t value)
+/* The eight digits of a number below 10^8, one in each byte, the first one lowest: two numbers of
+ * four digits, then four of two, then eight of one, side by side in one word. */
+static inline uint64_t digits_of_8(uint32_t value)
 {
-	if (value >= 1000)
-		return json_put_4(at, value);
-	if (value >= 100) {
-		*at++ = (uint8_t)('0' + value / 100);
-		return json_put_2(at, value % 100);
-	}
-	if (value >= 10)
-		return json_put_2(at, value);
-	*at++ = (uint8_t)('0' + value);
-	return at;
+	uint64_t fours = value / 10000 | (uint64_t)(value % 10000) << 32;
+	uint64_t hundreds = (fours * 10486 >> 20) & 0x7f0000007f;
+	uint64_t twos = hundreds | (fours - 100 * hundreds) << 16;
+	uint64_t tens = (twos * 103 >> 10) & 0x000f000f000f000f;
+	return tens | (twos - 10 * tens) << 8;
+}
+
+/* Without a branch: how many digits a number has is what a processor cannot foresee. */
+static inline uint8_t *put_below_1e8(uint8_t *at, uint32_t value)
+{
+	uint64_t digits = digits_of_8(value);
+	/* the last digit always counts */
+	unsigned leading = (unsigned)__builtin_ctzll(digits | (uint64_t)1 << 56) & ~7U;
+	store_u64le(at, (digits | 0x3030303030303030) >> leading);
+	return at + (64 - leading) / 8;
 }
 
 uint8_t *json_put_u64(uint8_t *at, uint64_t value)
 {
-	if (value < 10000)
-		return put_short(at, (uint32_t)value);
-	if (value < 100000000) {
-		at = put_short(at, (uint32_t)value / 10000);
-		return json_put_4(at, (uint32_t)value % 10000);
-	}
+	if (__builtin_expect(value < 100000000, 1))
+		return put_below_1e8(at, (uint32_t)value);
 	uint64_t high = value / 100000000;
 	at = json_put_u64(at, high);
 	return json_put_8(at, (uint32_t)(value - high * 100000000));

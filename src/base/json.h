@@ -42,7 +42,8 @@ static inline uint8_t *json_put_8(uint8_t *at, uint32_t value)
 /* `digits` (0..9) digits with leading zeros. */
 uint8_t *json_put_fixed(uint8_t *at, uint32_t value, unsigned digits);
 
-/* Shortest decimal form; JSON_U64_MAX bytes of room. */
+/* Shortest decimal form; JSON_U64_MAX bytes of room, of which those behind the result may be
+ * written too. */
 uint8_t *json_put_u64(uint8_t *at, uint64_t value);
 
 /* JSON_I64_MAX bytes of room. */

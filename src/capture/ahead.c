@@ -6,8 +6,6 @@
  * however many tables ask. */
 #include "capture/ahead.h"
 
-#include <stdio.h>
-
 #include "base/mem.h"
 #include "base/notice.h"
 
@@ -16,7 +14,7 @@ enum { COLUMNS_MAX = 1 << 20, AHEAD_ID = 0x40000000 };
 struct place place_of(const char *file, uint64_t pos)
 {
 	struct place place = {.pos = pos};
-	(void)snprintf(place.file, sizeof place.file, "%s", file);
+	copy_text(place.file, sizeof place.file, file);
 	return place;
 }
 

@@ -108,21 +108,33 @@ static enum rc too_large(struct fault *fault)
 	return fault_set(fault, RC_LIMIT, "a row is too large for a batch");
 }
 
-/* "name":value and a comma behind it. */
-static inline enum rc put_column(struct encoder *encoder, struct cursor *cursor,
-	const struct plan *plan, size_t column, struct slice span, struct fault *fault)
+/* "name":value and a comma behind it. NULL for a value that cannot be. */
+static inline uint8_t *put_column(
+	uint8_t *at, const struct binlog_column *column, struct slice span, struct buf *scratch)
+{
+	at = json_put_padded(at, column->label.at, column->label.len);
+	at = span.at ? column->put(at, column, span, scratch) : json_put_bytes(at, "null", 4);
+	if (__builtin_expect(at != NULL, 1))
+		*at++ = ',';
+	return at;
+}
+
+static inline bool need_column(
+	struct cursor *cursor, const struct binlog_column *column, struct slice span)
+{
+	return need(cursor, column->room + JSON_ESCAPE_MAX * span.len + JSON_ESCAPE_ROOM);
+}
+
+/* One column, which has to look for its room. */
+static enum rc add_column(struct encoder *encoder, struct cursor *cursor, const struct plan *plan,
+	size_t column, struct slice span, struct fault *fault)
 {
 	const struct binlog_column *as = &plan->table->columns[column];
-	if (!need(cursor, as->room + JSON_ESCAPE_MAX * span.len + JSON_ESCAPE_ROOM))
+	if (!need_column(cursor, as, span))
 		return too_large(fault);
-	uint8_t *at = json_put_padded(cursor->at, as->label.at, as->label.len);
-	if (span.at)
-		at = as->put(at, as, span, &encoder->scratch);
-	else
-		at = json_put_bytes(at, "null", 4);
-	if (__builtin_expect(!at, 0))
+	uint8_t *at = put_column(cursor->at, as, span, &encoder->scratch);
+	if (!at)
 		return refuse_value(encoder, plan, column, fault);
-	*at++ = ',';
 	cursor->at = at;
 	return RC_OK;
 }
@@ -139,12 +151,21 @@ static inline void close_object(struct cursor *cursor)
 static enum rc put_row(struct encoder *encoder, struct cursor *cursor, const struct plan *plan,
 	const struct slice *spans, struct fault *fault)
 {
+	const struct binlog_column *columns = plan->table->columns;
 	size_t count = plan->table->table->column_count;
+	uint8_t *at = cursor->at;
 	for (size_t i = 0; i < count; i++) {
-		enum rc rc = put_column(encoder, cursor, plan, i, spans[i], fault);
-		if (rc != RC_OK)
-			return rc;
+		if (!cursor->is_enough) {
+			cursor->at = at;
+			if (!need_column(cursor, &columns[i], spans[i]))
+				return too_large(fault);
+			at = cursor->at;
+		}
+		at = put_column(at, &columns[i], spans[i], &encoder->scratch);
+		if (__builtin_expect(!at, 0))
+			return refuse_value(encoder, plan, i, fault);
 	}
+	cursor->at = at;
 	close_object(cursor);
 	return RC_OK;
 }
@@ -159,7 +180,7 @@ static enum rc put_key(struct encoder *encoder, struct cursor *cursor, const str
 	}
 	*cursor->at++ = '{';
 	for (size_t i = 0; i < table->key_count; i++) {
-		enum rc rc = put_column(
+		enum rc rc = add_column(
 			encoder, cursor, plan, table->key[i], spans[table->key[i]], fault);
 		if (rc != RC_OK)
 			return rc;
@@ -184,7 +205,7 @@ static enum rc put_changes(struct encoder *encoder, struct cursor *cursor, const
 	for (size_t i = 0; i < count; i++) {
 		if (same_span(encoder->before[i], encoder->after[i]))
 			continue;
-		enum rc rc = put_column(encoder, cursor, plan, i, encoder->before[i], fault);
+		enum rc rc = add_column(encoder, cursor, plan, i, encoder->before[i], fault);
 		if (rc != RC_OK)
 			return rc;
 	}
@@ -206,14 +227,32 @@ static inline size_t value_room(const struct value *value)
 		(is_long ? JSON_ESCAPE_MAX * value->bytes.len + JSON_ESCAPE_ROOM : VALUE_FIXED_MAX);
 }
 
+static enum rc add_key_number(struct encoder *encoder, const struct plan *plan, size_t column,
+	struct slice span, struct buf *key, struct fault *fault)
+{
+	const struct binlog_column *as = &plan->table->columns[column];
+	uint8_t *at = buf_reserve(key, VALUE_FIXED_MAX);
+	if (!at)
+		return too_large(fault);
+	uint8_t *end = as->put(at, as, span, &encoder->scratch);
+	if (!end)
+		return refuse_value(encoder, plan, column, fault);
+	*end++ = '|';
+	key->len += (size_t)(end - at);
+	return RC_OK;
+}
+
 static enum rc add_key_value(struct encoder *encoder, const struct plan *plan, size_t column,
 	struct slice span, struct buf *key, struct fault *fault)
 {
-	struct value value = {.kind = VALUE_NULL};
+	const struct binlog_column *as = &plan->table->columns[column];
+	if (as->is_number && span.at)
+		return add_key_number(encoder, plan, column, span, key, fault);
+	struct value value;
+	value.kind = VALUE_NULL;
 	enum rc rc = RC_OK;
 	if (span.at)
-		rc = binlog_value_read(
-			&plan->table->columns[column], span, &encoder->scratch, &value);
+		rc = binlog_value_read(as, span, &encoder->scratch, &value);
 	if (rc != RC_OK) {
 		encoder->scratch.rc = rc;
 		return refuse_value(encoder, plan, column, fault);
@@ -266,9 +305,9 @@ struct line {
 	const struct buf *prefix, *partition_key;
 	const struct slice *key;       /* image that the key is taken from */
 	const struct slice *other_key; /* the other half of a changed key, or NULL */
-	const char *other_name;
+	struct slice other_name;
 	const struct slice *row; /* the whole row */
-	const char *row_name;    /* ,"after":{ or ,"before":{ */
+	struct slice row_name;   /* ,"after":{ or ,"before":{ */
 	bool has_changes;
 };
 
@@ -282,14 +321,14 @@ static enum rc put_line(struct encoder *encoder, struct cursor *cursor, const st
 	PUT_LITERAL(cursor, ",\"key\":");
 	enum rc rc = put_key(encoder, cursor, plan, line->key, fault);
 	if (rc == RC_OK && line->other_key) {
-		cursor->at = json_put_bytes(cursor->at, line->other_name, strlen(line->other_name));
+		cursor->at = json_put_bytes(cursor->at, line->other_name.at, line->other_name.len);
 		rc = put_key(encoder, cursor, plan, line->other_key, fault);
 	}
 	if (rc == RC_OK && line->has_changes)
 		rc = put_changes(encoder, cursor, plan, fault);
 	if (rc != RC_OK)
 		return rc;
-	cursor->at = json_put_bytes(cursor->at, line->row_name, strlen(line->row_name));
+	cursor->at = json_put_bytes(cursor->at, line->row_name.at, line->row_name.len);
 	rc = put_row(encoder, cursor, plan, line->row, fault);
 	if (rc == RC_OK && !need(cursor, 2))
 		rc = too_large(fault);
@@ -346,9 +385,9 @@ static enum rc encode_moved(struct encoder *encoder, struct writer *writer,
 		.partition_key = &encoder->old_key,
 		.key = encoder->before,
 		.other_key = keyless ? NULL : encoder->after,
-		.other_name = ",\"newkey\":",
+		.other_name = SLICE(",\"newkey\":"),
 		.row = encoder->before,
-		.row_name = ",\"before\":{",
+		.row_name = SLICE(",\"before\":{"),
 	};
 	rc = write_line(encoder, writer, plan, &line, row, fault);
 	if (rc != RC_OK)
@@ -359,9 +398,9 @@ static enum rc encode_moved(struct encoder *encoder, struct writer *writer,
 		.partition_key = &encoder->key,
 		.key = encoder->after,
 		.other_key = keyless ? NULL : encoder->before,
-		.other_name = ",\"oldkey\":",
+		.other_name = SLICE(",\"oldkey\":"),
 		.row = encoder->after,
-		.row_name = ",\"after\":{",
+		.row_name = SLICE(",\"after\":{"),
 	};
 	return write_line(encoder, writer, plan, &line, row, fault);
 }
@@ -382,7 +421,7 @@ enum rc encode_row(struct encoder *encoder, struct writer *writer, const struct 
 		.partition_key = &encoder->key,
 		.key = image,
 		.row = image,
-		.row_name = is_delete ? ",\"before\":{" : ",\"after\":{",
+		.row_name = is_delete ? SLICE(",\"before\":{") : SLICE(",\"after\":{"),
 		.has_changes = event->change == BINLOG_UPDATE,
 	};
 	return write_line(encoder, writer, event->plan, &line, row, fault);

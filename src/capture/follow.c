@@ -97,7 +97,7 @@ static enum rc group_begin(struct capture *capture, const struct binlog_event *e
 	group->is_ignored = is_place(&capture->incomplete, event->file, event->pos);
 	group->origin.ts_us = (int64_t)event->timestamp_s * 1000000;
 	if (gtid) {
-		(void)snprintf(group->gtid, sizeof group->gtid, "%s", gtid->text);
+		copy_text(group->gtid, sizeof group->gtid, gtid->text);
 		group->is_xa = gtid->is_xa;
 		if (gtid->commit_us > 0) {
 			group->origin.ts_us = gtid->commit_us;
@@ -112,8 +112,11 @@ static enum rc group_begin(struct capture *capture, const struct binlog_event *e
 
 static bool is_behind_target(const struct capture *capture, const char *file, uint64_t pos)
 {
-	struct place here = place_of(file, pos);
-	return capture->target.file[0] && place_compare(&here, &capture->target) >= 0;
+	const struct place *target = &capture->target;
+	if (!target->file[0])
+		return false;
+	int order = event_file_compare(file, target->file);
+	return order > 0 || (order == 0 && pos >= target->pos);
 }
 
 static void count_received(struct capture *capture)
@@ -183,8 +186,8 @@ static enum rc commit_inside(struct capture *capture, struct fault *fault)
 {
 	struct group *group = &capture->group;
 	struct event_position *position = &capture->writer.position;
-	(void)snprintf(position->file, sizeof position->file, "%s", group->start.file);
-	(void)snprintf(position->group, sizeof position->group, "%s", group->gtid);
+	copy_text(position->file, sizeof position->file, group->start.file);
+	copy_text(position->group, sizeof position->group, group->gtid);
 	position->pos = group->start.pos;
 	position->rows = group->rows;
 	group->is_split = true;

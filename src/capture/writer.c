@@ -1,8 +1,6 @@
 /* The open batch; see writer.h. */
 #include "capture/writer.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/stage.h"
 
@@ -170,7 +168,7 @@ enum rc writer_control(struct writer *writer, struct event_control *control,
 static void set_place(struct event_position *position, const char *file, uint64_t pos)
 {
 	if (file != position->file)
-		(void)snprintf(position->file, sizeof position->file, "%s", file);
+		copy_text(position->file, sizeof position->file, file);
 	position->pos = pos;
 	position->group[0] = 0;
 	position->rows = 0;
@@ -191,7 +189,7 @@ enum rc writer_end(struct writer *writer, const char *file, uint64_t pos, const 
 	writer->moved = true;
 	if (!gtid[0])
 		return RC_OK;
-	(void)snprintf(writer->position.gtid, sizeof writer->position.gtid, "%s", gtid);
+	copy_text(writer->position.gtid, sizeof writer->position.gtid, gtid);
 	if (writer->added && gtid_set_add(writer->added, slice_text(gtid)) != RC_OK)
 		return fault_set(fault, RC_CORRUPT, "'%s' is not a GTID of this source", gtid);
 	return RC_OK;

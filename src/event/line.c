@@ -15,16 +15,20 @@ static void put_origin(struct buf *out, const struct event_origin *origin, uint6
 	buf_json_string(out, slice_text(origin->file));
 	buf_text(out, ",\"pos\":");
 	buf_json_u64(out, pos);
-	if (origin->gtid[0])
-		buf_format(out, ",\"gtid\":\"%s\"",
-			origin->gtid); /* digits, dashes, colons and tags only */
+	if (origin->gtid[0]) { /* digits, dashes, colons and tags only */
+		buf_text(out, ",\"gtid\":\"");
+		buf_text(out, origin->gtid);
+		buf_u8(out, '"');
+	}
 }
 
 void event_line_prefix(enum event_op op, const struct event_table *table,
 	const struct event_origin *origin, uint64_t pos, struct buf *out)
 {
 	buf_reset(out);
-	buf_format(out, "{\"op\":\"%c\",", (char)op);
+	buf_text(out, "{\"op\":\"");
+	buf_u8(out, (uint8_t)op);
+	buf_text(out, "\",");
 	buf_slice(out, table->names);
 	put_origin(out, origin, pos);
 	buf_text(out, ",\"row\":");

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "mysql/decode.h"
 
-enum { GROUP = 9, GROUP_BYTES = 4, DECIMALS_MAX = 30, DECIMAL_BYTES_MAX = 40 };
+enum { GROUP = 9, GROUP_BYTES = 4, DECIMALS_MAX = 30 };
 
 static const uint8_t digit_bytes[GROUP + 1] = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
 static const uint32_t powers[GROUP + 1] = {
@@ -27,15 +27,18 @@ size_t decimal_size(unsigned precision, unsigned decimals)
 struct digits {
 	const uint8_t *at;
 	uint32_t flip;    /* all bits of negative numbers */
+	uint32_t mark;    /* the bit of the sign, in the first byte only */
 	bool is_too_many; /* a group was more than its digits */
 };
 
 /* The value of the next group of `count` (1..9) digits. */
 static inline uint32_t take_group(struct digits *digits, unsigned count)
 {
-	unsigned bytes = digit_bytes[count];
-	uint32_t value = (uint32_t)load_be(digits->at, bytes);
-	value ^= digits->flip >> (32 - 8 * bytes);
+	unsigned bytes = digit_bytes[count], spare = 32 - 8 * bytes;
+	uint32_t value = bytes == GROUP_BYTES ? (uint32_t)load_be(digits->at, GROUP_BYTES)
+					      : (uint32_t)load_be(digits->at, bytes);
+	value ^= (digits->flip ^ digits->mark) >> spare;
+	digits->mark = 0;
 	digits->at += bytes;
 	digits->is_too_many |= value >= powers[count];
 	return value;
@@ -79,12 +82,8 @@ static bool is_zero(const uint8_t *text, const uint8_t *end)
 
 size_t decimal_put(const uint8_t *bytes, unsigned precision, unsigned decimals, char *out)
 {
-	uint8_t first[DECIMAL_BYTES_MAX];
-	size_t size = decimal_size(precision, decimals);
-	memcpy(first, bytes, size);
-	first[0] ^= 0x80;
-	bool negative = first[0] & 0x80;
-	struct digits digits = {first, negative ? 0xffffffff : 0, false};
+	bool negative = !(bytes[0] & 0x80);
+	struct digits digits = {bytes, negative ? 0xffffffff : 0, 0x80000000, false};
 	uint8_t *start = (uint8_t *)out, *at = start;
 	*at = '-';
 	at += negative;

@@ -5,9 +5,10 @@
  * untouched on failure.
  *
  * Thread: any. */
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/checksum.h"
+#include "base/json.h"
 #include "mysql/decode.h"
 
 uint64_t read_packed(struct reader *reader)
@@ -84,9 +85,14 @@ enum { GTID_LOGICAL_CLOCK = 2, MARIADB_FL_STANDALONE = 1, MARIADB_FL_XA = 64 | 1
 
 static void put_uuid(const uint8_t *uuid, char *out)
 {
-	snprintf(out, 37, "%08x-%04x-%04x-%04x-%012llx", (unsigned)load_be(uuid, 4),
-		(unsigned)load_be(uuid + 4, 2), (unsigned)load_be(uuid + 6, 2),
-		(unsigned)load_be(uuid + 8, 2), (unsigned long long)load_be(uuid + 10, 6));
+	static const uint8_t groups[] = {4, 2, 2, 2, 6};
+	for (size_t i = 0; i < sizeof groups; i++) {
+		checksum_hex(uuid, groups[i], out);
+		uuid += groups[i];
+		out += 2 * groups[i];
+		*out++ = '-';
+	}
+	out[-1] = 0;
 }
 
 /* What MySQL wrote behind flags, UUID and number grew with the versions: nothing (5.6), a logical
@@ -122,8 +128,8 @@ static enum rc mysql_gtid_read(struct reader *reader, bool is_anonymous, struct 
 		if (number == 0 || number > INT64_MAX)
 			return RC_CORRUPT;
 		put_uuid(uuid.at, gtid->text);
-		snprintf(gtid->text + 36, sizeof gtid->text - 36, ":%llu",
-			(unsigned long long)number);
+		gtid->text[36] = ':';
+		*json_put_u64((uint8_t *)gtid->text + 37, number) = 0;
 	}
 	return read_commit_time(reader, gtid);
 }
@@ -136,8 +142,11 @@ static enum rc mariadb_gtid_read(
 	uint8_t flags = read_u8(reader);
 	if (reader->rc != RC_OK)
 		return reader->rc;
-	snprintf(gtid->text, sizeof gtid->text, "%u-%u-%llu", (unsigned)domain, (unsigned)server_id,
-		(unsigned long long)number);
+	uint8_t *at = json_put_u64((uint8_t *)gtid->text, domain);
+	*at++ = '-';
+	at = json_put_u64(at, server_id);
+	*at++ = '-';
+	*json_put_u64(at, number) = 0;
 	gtid->standalone = flags & MARIADB_FL_STANDALONE;
 	gtid->is_xa = flags & MARIADB_FL_XA;
 	return RC_OK;

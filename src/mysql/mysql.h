@@ -283,6 +283,7 @@ struct binlog_column {
 	uint8_t type;       /* the real type: STRING is resolved into ENUM and SET */
 	uint8_t decimals, precision;
 	bool is_unsigned, is_json;
+	bool is_number;        /* integers and decimals: the JSON is also the text in a key */
 	struct slice *members; /* ENUM, SET: ready JSON strings, with quotes; JSON_COPY_ROOM bytes
 				  behind each can be read */
 	size_t member_count;

@@ -168,12 +168,17 @@ static enum rc read_some(const struct binlog_table *table, struct slice present,
 	return RC_OK;
 }
 
-static bool is_zero(const uint8_t *bits, size_t len)
+/* The bits behind the last column mean nothing, and are set. */
+static inline bool has_nulls(const uint8_t *nulls, size_t count)
 {
-	uint8_t any = 0;
-	for (size_t i = 0; i < len; i++)
-		any |= bits[i];
-	return any == 0;
+	size_t whole = count / 8;
+	unsigned any = 0;
+	for (size_t i = 0; i < whole; i++)
+		any |= nulls[i];
+	unsigned rest = (1U << count % 8) - 1;
+	if (rest)
+		any |= nulls[whole] & rest;
+	return any != 0;
 }
 
 static enum rc read_all(const struct binlog_table *table, struct reader *rest, struct slice *spans)
@@ -182,14 +187,20 @@ static enum rc read_all(const struct binlog_table *table, struct reader *rest, s
 	const uint8_t *nulls = read_bytes(rest, (count + 7) / 8);
 	if (!nulls)
 		return RC_TRUNCATED;
-	bool has_nulls = !is_zero(nulls, (count + 7) / 8);
 	const struct binlog_column *columns = table->columns;
 	const uint8_t *at = rest->at, *end = rest->end;
-	for (size_t i = 0; i < count; i++) {
-		if (has_nulls && nulls[i / 8] >> i % 8 & 1)
+	if (has_nulls(nulls, count)) {
+		for (size_t i = 0; i < count; i++) {
 			spans[i] = (struct slice){0};
-		else if (!take_span(&columns[i], &at, end, &spans[i]))
-			return RC_TRUNCATED;
+			if (!(nulls[i / 8] >> i % 8 & 1) &&
+				!take_span(&columns[i], &at, end, &spans[i]))
+				return RC_TRUNCATED;
+		}
+	} else {
+		for (size_t i = 0; i < count; i++) {
+			if (!take_span(&columns[i], &at, end, &spans[i]))
+				return RC_TRUNCATED;
+		}
 	}
 	rest->at = at;
 	return RC_OK;

@@ -180,13 +180,17 @@ static enum rc resolve_charset(const struct build *build, struct column *column)
 	return column_fault(build, column, RC_SCHEMA, what, build->fault);
 }
 
+static bool is_number(const struct column_fact *fact)
+{
+	return fact->type == COLUMN_NEWDECIMAL || fact->type == COLUMN_INT24 ||
+		fact->type == COLUMN_LONGLONG ||
+		(fact->type >= COLUMN_TINY && fact->type <= COLUMN_DOUBLE);
+}
+
 static enum rc resolve_sign(const struct build *build, struct column *column)
 {
 	struct column_fact *fact = column->fact;
-	bool is_number = fact->type == COLUMN_NEWDECIMAL || fact->type == COLUMN_INT24 ||
-		fact->type == COLUMN_LONGLONG ||
-		(fact->type >= COLUMN_TINY && fact->type <= COLUMN_DOUBLE);
-	if (!is_number || fact->sign != SIGN_UNTOLD)
+	if (!is_number(fact) || fact->sign != SIGN_UNTOLD)
 		return RC_OK;
 	if (!column->schema)
 		return column_fault(build, column, RC_SCHEMA,
@@ -399,6 +403,8 @@ static void fill_column(const struct column *column)
 	if (column->members.count > 0)
 		fill_members(&column->members, out);
 	out->put = binlog_put_of(out);
+	out->is_number =
+		is_number(fact) && fact->type != COLUMN_FLOAT && fact->type != COLUMN_DOUBLE;
 }
 
 static enum rc build_column(struct build *build, struct column *column)
