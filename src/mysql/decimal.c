@@ -31,7 +31,8 @@ struct digits {
 	bool is_too_many; /* a group was more than its digits */
 };
 
-/* The value of the next group of `count` (1..9) digits. */
+/* The value of the next group of `count` (1..9) digits; never more than so many digits, since its
+ * callers have room for those. */
 static inline uint32_t take_group(struct digits *digits, unsigned count)
 {
 	unsigned bytes = digit_bytes[count], spare = 32 - 8 * bytes;
@@ -40,8 +41,9 @@ static inline uint32_t take_group(struct digits *digits, unsigned count)
 	value ^= (digits->flip ^ digits->mark) >> spare;
 	digits->mark = 0;
 	digits->at += bytes;
-	digits->is_too_many |= value >= powers[count];
-	return value;
+	bool is_too_many = value >= powers[count];
+	digits->is_too_many |= is_too_many;
+	return is_too_many ? 0 : value;
 }
 
 /* Nine digits with zeros in front. */

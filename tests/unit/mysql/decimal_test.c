@@ -44,6 +44,23 @@ static void what_is_more_than_its_digits_is_refused(void **state)
 	assert_int_equal(decimal_put((const uint8_t *)"\x80\x3b\x9a\xca\x00", 10, 9, out), 0);
 }
 
+/* Groups of more than their digits would write more text than there is room for. */
+static void nonsense_takes_no_more_room_than_digits_do(void **state)
+{
+	(void)state;
+	static const uint8_t fills[] = {0x00, 0x3b, 0x7f, 0x80, 0xc0, 0xff};
+	char *out = malloc(DECIMAL_TEXT_MAX); /* the sanitizer sees what is written behind it */
+	for (unsigned precision = 1; precision <= DECIMAL_DIGITS_MAX; precision++) {
+		for (unsigned i = 0; i < sizeof fills * 31; i++) {
+			uint8_t bytes[64];
+			memset(bytes, fills[i % sizeof fills], sizeof bytes);
+			if (decimal_size(precision, i / sizeof fills) > 0)
+				(void)decimal_put(bytes, precision, i / sizeof fills, out);
+		}
+	}
+	free(out);
+}
+
 static void sizes_follow_groups_of_nine(void **state)
 {
 	(void)state;
@@ -59,6 +76,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(digits_are_exact),
 	cmocka_unit_test(there_is_no_negative_zero),
 	cmocka_unit_test(what_is_more_than_its_digits_is_refused),
+	cmocka_unit_test(nonsense_takes_no_more_room_than_digits_do),
 	cmocka_unit_test(sizes_follow_groups_of_nine),
 };
 UNIT_MAIN(tests)
