@@ -117,7 +117,8 @@ struct reader {
 
 static inline struct reader reader_of(const void *at, size_t len)
 {
-	return (struct reader){at, (const uint8_t *)at + len, RC_OK};
+	const uint8_t *start = at; /* NULL has no end, not even 0 bytes behind it */
+	return (struct reader){start, len ? start + len : start, RC_OK};
 }
 
 static inline size_t reader_left(const struct reader *reader)
