@@ -13,7 +13,6 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -212,12 +211,12 @@ static void capture_main(void *arg)
 
 static enum rc check_start(const char *start, struct fault *fault)
 {
-	const char *colon = strrchr(start, ':');
-	char *end = NULL;
+	struct slice file;
+	uint64_t pos;
 	if (strcmp(start, "earliest") == 0 || strcmp(start, "now") == 0 ||
 		(strncmp(start, "gtid:", 5) == 0 && start[5]))
 		return RC_OK;
-	if (colon && colon > start && colon[1] && strtoull(colon + 1, &end, 10) >= 4 && *end == 0)
+	if (filter_place(start, &file, &pos) && pos >= 4)
 		return RC_OK;
 	return fault_set(fault, RC_CONFIG,
 		"'source.start' cannot be '%s': it is earliest, now, gtid:SET or FILE:POSITION",

@@ -5,7 +5,6 @@
 #include "capture/filter.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/checksum.h"
 #include "base/glob.h"
@@ -79,15 +78,20 @@ uint64_t filter_fingerprint(const struct capture_options *options)
 	return load_u64le(digest);
 }
 
-static bool parse_place(const char *text, struct slice *ret_file, uint64_t *ret_pos)
+bool filter_place(const char *text, struct slice *ret_file, uint64_t *ret_pos)
 {
 	const char *colon = strrchr(text, ':');
-	char *end;
-	if (!colon || colon == text || !colon[1])
+	if (!colon || colon == text || colon - text >= EVENT_FILE_MAX || !colon[1])
 		return false;
+	uint64_t pos = 0;
+	for (const char *at = colon + 1; *at; at++) {
+		if (*at < '0' || *at > '9' || __builtin_mul_overflow(pos, 10, &pos) ||
+			__builtin_add_overflow(pos, (uint64_t)(*at - '0'), &pos))
+			return false;
+	}
 	*ret_file = slice_of(text, (size_t)(colon - text));
-	*ret_pos = strtoull(colon + 1, &end, 10);
-	return *end == 0;
+	*ret_pos = pos;
+	return true;
 }
 
 bool filter_skips(const struct capture_options *options, const char *file, uint64_t pos)
@@ -95,7 +99,7 @@ bool filter_skips(const struct capture_options *options, const char *file, uint6
 	for (size_t i = 0; i < options->skip_count; i++) {
 		struct slice skip_file;
 		uint64_t skip_pos;
-		if (parse_place(options->skip[i], &skip_file, &skip_pos) && skip_pos == pos &&
+		if (filter_place(options->skip[i], &skip_file, &skip_pos) && skip_pos == pos &&
 			slice_equal(skip_file, slice_text(file)))
 			return true;
 	}
@@ -107,7 +111,7 @@ enum rc filter_check(const struct capture_options *options, struct fault *fault)
 	for (size_t i = 0; i < options->skip_count; i++) {
 		struct slice file;
 		uint64_t pos;
-		if (!parse_place(options->skip[i], &file, &pos))
+		if (!filter_place(options->skip[i], &file, &pos))
 			return fault_set(fault, RC_CONFIG,
 				"'source.skip' has '%s', which is not FILE:POSITION",
 				options->skip[i]);

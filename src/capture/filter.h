@@ -14,6 +14,9 @@ bool filter_database(const struct capture_options *options, struct slice databas
  * "fingerprint"). */
 uint64_t filter_fingerprint(const struct capture_options *options);
 
+/* Reads FILE:POSITION as settings have it: a name that a place can hold, and digits alone. */
+bool filter_place(const char *text, struct slice *ret_file, uint64_t *ret_pos);
+
 /* Whether the operator said to step over the event at this place. */
 bool filter_skips(const struct capture_options *options, const char *file, uint64_t pos);
 

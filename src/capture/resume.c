@@ -5,7 +5,6 @@
  * purged or a lost position is named with both sides and a way out, and not by the server's error
  * alone. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -193,10 +192,10 @@ static enum rc begin_new(struct capture *capture, struct link *link, const struc
 	}
 	if (strncmp(start, "gtid:", 5) == 0)
 		return begin_at_gtid(capture, start + 5, begin, fault);
-	const char *colon = strrchr(start, ':'); /* capture_start has checked it */
-	begin->place.pos = strtoull(colon + 1, NULL, 10);
-	(void)snprintf(
-		begin->place.file, sizeof begin->place.file, "%.*s", (int)(colon - start), start);
+	struct slice file;
+	if (!filter_place(start, &file, &begin->place.pos))
+		__builtin_trap(); /* capture_start has checked it */
+	(void)snprintf(begin->place.file, sizeof begin->place.file, "%.*s", SLICE_ARGS(file));
 	return gtids_before(
 		capture, link, &begin->place, false, &begin->gtids, &begin->flavor, fault);
 }

@@ -91,10 +91,10 @@ static enum rc read_filter(const struct cli *cli, char **ret_database,
 		filter.table = dot + 1;
 	}
 	if (cli->ordinal) {
-		char *end;
+		size_t digits = strspn(cli->ordinal, "0123456789");
 		filter.one = true;
-		filter.ordinal = strtoull(cli->ordinal, &end, 10);
-		if (*end || !*cli->ordinal)
+		filter.ordinal = strtoull(cli->ordinal, NULL, 10);
+		if (digits == 0 || digits > 19 || cli->ordinal[digits])
 			return fault_set(fault, RC_USAGE, "--ordinal takes a number, not '%s'",
 				cli->ordinal);
 	}

@@ -56,8 +56,11 @@ static void steps_over_what_is_named(void **state)
 	assert_true(filter_skips(&options, "b:c.1", 5));
 	assert_false(filter_skips(&options, "binlog.000003", 123));
 	assert_false(filter_skips(&options, "binlog.00000", 1234));
-	static const char *const bad[] = {"binlog.000003", "x:", ":5", "x:5y"};
-	for (size_t i = 0; i < 4; i++) {
+	char long_name[EVENT_FILE_MAX + 8];
+	snprintf(long_name, sizeof long_name, "%0*d:5", EVENT_FILE_MAX, 0);
+	const char *const bad[] = {"binlog.000003", "x:", ":5", "x:5y", "x: 5", "x:-5", "x:+5",
+		"x:18446744073709551616", long_name};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		options.skip = &bad[i];
 		options.skip_count = 1;
 		assert_int_equal(filter_check(&options, &fault), RC_CONFIG);
