@@ -88,8 +88,9 @@ int event_file_compare(const char *a, const char *b)
 {
 	size_t stem_a, stem_b;
 	const char *number_a = number_of(a, &stem_a), *number_b = number_of(b, &stem_b);
-	if (stem_a != stem_b || memcmp(a, b, stem_a) != 0)
-		return sign(strcmp(a, b));
+	int order = memcmp(a, b, stem_a < stem_b ? stem_a : stem_b);
+	if (order != 0 || stem_a != stem_b)
+		return order != 0 ? sign(order) : stem_a < stem_b ? -1 : 1;
 	size_t len_a = strlen(number_a), len_b = strlen(number_b);
 	if (len_a != len_b)
 		return len_a < len_b ? -1 : 1;

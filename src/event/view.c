@@ -297,6 +297,13 @@ static int64_t days_of_civil(int64_t year, int64_t month, int64_t day)
 	return era * 146097 + day_of_era - 719468;
 }
 
+static int64_t days_of_month(int64_t year, int64_t month)
+{
+	static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+	return days[month - 1] + (is_leap && month == 2);
+}
+
 enum rc event_time_read(struct slice text, int64_t *ret_us)
 {
 	static const int64_t units[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
@@ -315,7 +322,8 @@ enum rc event_time_read(struct slice text, int64_t *ret_us)
 			fraction *= units[digits];
 	}
 	if (!good || !take_byte(&reader, 'Z') || reader.at != reader.end || month < 1 ||
-		month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59)
+		month > 12 || day < 1 || day > days_of_month(year, month) || hour > 23 ||
+		minute > 59 || second > 59)
 		return RC_CORRUPT;
 	int64_t seconds =
 		days_of_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;

@@ -85,12 +85,16 @@ bool member_list_from_type(const char *type, struct member_list *ret_list)
 {
 	struct member_list list = {.texts = buf_of(MEMBER_TEXTS_MAX)};
 	const char *at = strchr(type, '(');
+	bool is_utf8 = true;
 	do {
+		size_t start = list.texts.len;
 		at = at && at[1] == '\'' ? take_quoted(at + 2, &list.texts) : NULL;
+		if (list.texts.len > start)
+			is_utf8 = is_utf8 &&
+				json_is_utf8(list.texts.at + start, list.texts.len - start);
 		end_member(&list);
 	} while (at && *at == ',');
-	bool ok = at && *at == ')' && json_is_utf8(list.texts.at, list.texts.len);
-	return finish_members(&list, ok, ret_list);
+	return finish_members(&list, at && *at == ')' && is_utf8, ret_list);
 }
 
 static void put_members(const struct member_list *members, struct buf *out)

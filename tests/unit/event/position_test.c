@@ -42,6 +42,11 @@ static void orders_files_by_number(void **state)
 	assert_int_equal(event_file_compare("a.b.000002", "a.b.000010"), -1);
 	assert_int_equal(event_file_compare("a.000002", "b.000001"), -1);
 	assert_int_equal(event_file_compare("plain", "plain"), 0);
+	/* one order, without circles, whatever the names */
+	assert_int_equal(event_file_compare("binlog.000009", "binlog.1000000l"), -1);
+	assert_int_equal(event_file_compare("binlog.1000000l", "binlog.8"), 1);
+	assert_int_equal(event_file_compare("a.95", "a.9.1"), -1);
+	assert_int_equal(event_file_compare("a.9.1", "a.100"), 1);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -73,8 +73,9 @@ static void reads_times(void **state)
 	assert_rc(event_time_read(SLICE("2000-02-29T00:00:00.5Z"), &time_us));
 	assert_int_equal(time_us, 951782400500000);
 	static const char *const rows[] = {"", "2026-11-25", "2026-11-25T07:34:00",
-		"2026-13-25T07:34:00Z", "2026-11-25T07:34:00.Z", "2026-11-25T07:34:00.1234567Z",
-		"2026-11-25T07:34:00Zx"};
+		"2026-13-25T07:34:00Z", "2026-02-29T07:34:00Z", "1900-02-29T07:34:00Z",
+		"2026-04-31T07:34:00Z", "2026-11-00T07:34:00Z", "2026-11-25T07:34:00.Z",
+		"2026-11-25T07:34:00.1234567Z", "2026-11-25T07:34:00Zx"};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		assert_int_equal(event_time_read(slice_text(rows[i]), &time_us), RC_CORRUPT);
 }

@@ -304,7 +304,8 @@ static void members_are_read_from_a_schema(void **state)
 		assert_true(slice_equal(list.at[i], expected[i]));
 	member_list_release(&list);
 	static const char *const bad[] = {"enum(", "enum('a", "enum('a'", "enum('a',", "enum('a\\",
-		"enum()", "", "enum(a)", "enum('\xff')"};
+		"enum()", "", "enum(a)", "enum('\xff')",
+		"enum('\xc3','\xbc')" /* a character in two members */};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_false(member_list_from_type(bad[i], &list));
 }
