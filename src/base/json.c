@@ -380,7 +380,7 @@ uint8_t *json_put_base64(uint8_t *at, const uint8_t *bytes, size_t len)
 static void civil_of_days(int64_t days, unsigned *ret_year, unsigned *ret_month, unsigned *ret_day)
 {
 	days += 719468;
-	int64_t era = days / 146097;
+	int64_t era = (days >= 0 ? days : days - 146096) / 146097; /* rounded down */
 	unsigned day_of_era = (unsigned)(days - era * 146097);
 	unsigned year_of_era =
 		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
@@ -396,7 +396,11 @@ uint8_t *json_put_time_us(uint8_t *at, int64_t time_us, unsigned digits)
 {
 	static const uint32_t units[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
 	assert(digits <= 6);
-	static const int64_t year_0_s = 62167219200;
+	static const int64_t year_0_s = 62167219200, year_10000_s = 253402300800;
+	if (time_us < -year_0_s * 1000000)
+		time_us = -year_0_s * 1000000;
+	if (time_us >= year_10000_s * 1000000)
+		time_us = year_10000_s * 1000000 - 1;
 	/* counted from year 0, so that the divisions below need no care for negative numbers */
 	uint64_t micros = (uint64_t)(time_us + year_0_s * 1000000);
 	uint64_t seconds = micros / 1000000;

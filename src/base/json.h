@@ -99,7 +99,7 @@ static inline size_t json_base64_size(size_t len)
 uint8_t *json_put_base64(uint8_t *at, const uint8_t *bytes, size_t len);
 
 /* Microseconds since 1970 as 2026-11-25T07:34:00Z, with `digits` (0..6) of the fraction. 28 bytes
- * of room. Years 0..9999. */
+ * of room. Years 0..9999: what lies outside is written as their first or last microsecond. */
 uint8_t *json_put_time_us(uint8_t *at, int64_t time_us, unsigned digits);
 
 void buf_json_u64(struct buf *buf, uint64_t value);
