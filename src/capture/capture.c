@@ -203,7 +203,8 @@ static void capture_main(void *arg)
 	if (rc == RC_OK && !atomic_load(&capture->stop))
 		notice(NOTICE_CAPTURE_ENDED,
 			FIELDS(field_text("file", capture->target.file),
-				field_u64("pos", capture->target.pos)));
+				field_u64("pos", capture->target.pos),
+				field_u64("next_ordinal", capture->writer.done.next_ordinal)));
 	atomic_store(&capture->ended, true);
 }
 

@@ -1,0 +1,85 @@
+"""./dev bench NAME: measures, prints a table for people and one line of JSON. docs/BENCHMARKS.md
+says what each bench measures and how its limit is.
+
+A bench is a function (Workplace) -> list of Result; its file says what it does. Whatever it
+starts is over when it returns or is stopped.
+"""
+
+import argparse
+import os
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import drain
+import place
+from results import Report
+
+sys.path.append(str(place.ROOT / "tools" / "workshop"))
+import build  # noqa: E402
+import process  # noqa: E402
+
+Bench = namedtuple("Bench", "run text")
+BENCHES = {
+    "drain": Bench(drain.bulk, "a binlog of 1000-row inserts, from its start to its end"),
+    "drain-oltp": Bench(drain.oltp, "a binlog of one-row transactions"),
+}
+NOT_IN_ALL = ("peers",)  # needs other programs
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.abspath(Path(os.environ.get("MILLSTREAM_CALLER", "."), text)))
+
+
+def _runs(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if not 1 <= value <= 99:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of runs from 1 to 99")
+    return value
+
+
+def read_arguments(words: list[str]) -> argparse.Namespace:
+    names = "\n".join(f"  {name:<12} {bench.text}" for name, bench in BENCHES.items())
+    parser = argparse.ArgumentParser(
+        prog="./dev bench", allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Measures Millstream and, in the same run, what the machine can do.\n\n"
+        f"{names}\n  {'all':<12} all of them but {', '.join(NOT_IN_ALL)}")
+    parser.add_argument("name", metavar="NAME", choices=[*BENCHES, "all"])
+    parser.add_argument("--runs", type=_runs, default=3, metavar="N",
+                        help="how often, of which the median counts (3)")
+    parser.add_argument("--short", action="store_true",
+                        help="tiny sizes: whether it works, not how fast it is")
+    parser.add_argument("--json", type=_path, metavar="FILE", help="the last line also into FILE")
+    parser.add_argument("--keep", action="store_true",
+                        help="leave what the bench wrote: streams, logs, data of servers")
+    return parser.parse_args(words)
+
+
+def bench(name: str, wanted: argparse.Namespace) -> None:
+    report = Report(name, wanted.runs, wanted.short)
+    report.head()
+    with place.Workplace(name, wanted.runs, wanted.short, wanted.keep) as workplace:
+        report.results = BENCHES[name].run(workplace)
+    report.print(wanted.json)
+
+
+def main(words: list[str]) -> int:
+    wanted = read_arguments(words)
+    names = [wanted.name] if wanted.name != "all" else \
+        [name for name in BENCHES if name not in NOT_IN_ALL]
+    try:
+        for name in names:
+            bench(name, wanted)
+        return 0
+    except place.Failed as failed:
+        print(f"\nbench: {failed}", file=sys.stderr)
+        if failed.log:
+            print(f"the end of {failed.log}:\n{process.tail(failed.log, 20)}", file=sys.stderr)
+    except build.BuildFailed as failed:
+        print(f"bench: it does not build:\n{failed}", file=sys.stderr)
+    return 1
+
+
+def run(words: list[str]) -> None:
+    process.main(main, words)
