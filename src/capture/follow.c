@@ -497,6 +497,14 @@ static bool step_over(uint8_t type)
 	}
 }
 
+/* The binlog may end behind events of no group: a new file begins with some. */
+static enum rc on_stepped_over(struct capture *capture, const struct binlog_event *event)
+{
+	bool ends =
+		!capture->group.is_open && is_behind_target(capture, event->file, event->next_pos);
+	return ends ? RC_END : RC_OK;
+}
+
 static enum rc refuse_event(const struct binlog_event *event, struct fault *fault)
 {
 	switch (event->type) {
@@ -564,7 +572,8 @@ static enum rc on_event(
 	case BINLOG_HEARTBEAT_V2:
 		return on_idle(capture, event, fault);
 	default:
-		return step_over(event->type) ? RC_OK : refuse_event(event, fault);
+		return step_over(event->type) ? on_stepped_over(capture, event)
+					      : refuse_event(event, fault);
 	}
 }
 

@@ -30,6 +30,18 @@ def test_every_type_and_every_kind_of_change(source, db, millstream):
     assert_exact(finish(mill), source, db, start)
 
 
+def test_the_end_may_lie_in_a_file_without_transactions(source, db, millstream):
+    start = source.position()
+    source.sql(f"create table {db}.t (id int primary key)")
+    source.sql(f"insert into {db}.t values (1)")
+    source.sql("flush binary logs")
+    mill = millstream(source, tables=[f"{db}.*"], start=start_of_place(start))
+    mill.configure(source={"heartbeat": "1h"})  # no event but those of the file says that it is over
+    for _ in range(2):  # and where a stream goes on
+        mill.role("capture", "--until-end", seconds=20)
+    assert [line["op"] for line in mill.tail()] == ["s", "s", "c"]
+
+
 @pytest.mark.parametrize("shards", [1, 7])
 def test_keys_and_tables_without_keys(source, db, millstream, shards):
     start = source.position()
