@@ -141,6 +141,17 @@ static enum rc commit_when_due(struct capture *capture, struct fault *fault)
 	return RC_OK;
 }
 
+/* Behind any event that leaves no group open: a group's last one, and those of none, which a file
+ * begins and ends with. They may be all that a group had behind it. */
+static enum rc between_groups(
+	struct capture *capture, const struct binlog_event *event, struct fault *fault)
+{
+	enum rc rc = commit_when_due(capture, fault);
+	if (rc == RC_OK && is_behind_target(capture, event->file, event->next_pos))
+		return RC_END;
+	return rc;
+}
+
 static enum rc group_end(
 	struct capture *capture, const struct binlog_event *event, struct fault *fault)
 {
@@ -148,12 +159,7 @@ static enum rc group_end(
 	if (!group->is_open)
 		return fault_set(fault, RC_PROTOCOL, "a transaction ends that did not begin");
 	group->is_open = false;
-	enum rc rc = writer_end(&capture->writer, event->file, event->next_pos, group->gtid, fault);
-	if (rc == RC_OK)
-		rc = commit_when_due(capture, fault);
-	if (rc == RC_OK && is_behind_target(capture, event->file, event->next_pos))
-		return RC_END;
-	return rc;
+	return writer_end(&capture->writer, event->file, event->next_pos, group->gtid, fault);
 }
 
 /* A new file begins inside of a group: the server crashed while it wrote the group, which never
@@ -456,23 +462,7 @@ static enum rc on_new_file(
 	if (position->rows > 0 ||
 		(position->file[0] && event_file_compare(file, position->file) <= 0))
 		return RC_OK;
-	enum rc rc = writer_end(&capture->writer, file, rotate.pos, "", fault);
-	if (rc == RC_OK && is_behind_target(capture, file, rotate.pos))
-		return RC_END;
-	return rc;
-}
-
-static enum rc on_idle(
-	struct capture *capture, const struct binlog_event *event, struct fault *fault)
-{
-	if (capture->group.is_open)
-		return RC_OK;
-	enum rc rc = writer_has_lines(&capture->writer)
-		? writer_commit(&capture->writer, fault)
-		: writer_commit_idle(&capture->writer, fault);
-	if (rc == RC_OK && is_behind_target(capture, event->file, event->next_pos))
-		return RC_END;
-	return rc;
+	return writer_end(&capture->writer, file, rotate.pos, "", fault);
 }
 
 /* The explicit list (law 1) of what says nothing about rows or columns. */
@@ -491,18 +481,12 @@ static bool step_over(uint8_t type)
 	case BINLOG_CHECKPOINT:
 	case BINLOG_MARIADB_GTID_LIST:
 	case BINLOG_START_ENCRYPTION:
+	case BINLOG_HEARTBEAT:
+	case BINLOG_HEARTBEAT_V2:
 		return true;
 	default:
 		return false;
 	}
-}
-
-/* The binlog may end behind events of no group: a new file begins with some. */
-static enum rc on_stepped_over(struct capture *capture, const struct binlog_event *event)
-{
-	bool ends =
-		!capture->group.is_open && is_behind_target(capture, event->file, event->next_pos);
-	return ends ? RC_END : RC_OK;
 }
 
 static enum rc refuse_event(const struct binlog_event *event, struct fault *fault)
@@ -568,12 +552,8 @@ static enum rc on_event(
 	case BINLOG_ROTATE:
 	case BINLOG_FORMAT_DESCRIPTION:
 		return on_new_file(capture, event, fault);
-	case BINLOG_HEARTBEAT:
-	case BINLOG_HEARTBEAT_V2:
-		return on_idle(capture, event, fault);
 	default:
-		return step_over(event->type) ? on_stepped_over(capture, event)
-					      : refuse_event(event, fault);
+		return step_over(event->type) ? RC_OK : refuse_event(event, fault);
 	}
 }
 
@@ -604,6 +584,8 @@ enum rc follow(struct capture *capture, struct fault *fault)
 			rc = on_skipped(capture, &event, fault);
 		else
 			rc = on_event(capture, &event, fault);
+		if (rc == RC_OK && !capture->group.is_open)
+			rc = between_groups(capture, &event, fault);
 		if (follow_is_about_event(rc))
 			return stop_at(capture, &event, fault);
 		if (rc != RC_OK)

@@ -42,6 +42,17 @@ def test_the_end_may_lie_in_a_file_without_transactions(source, db, millstream):
     assert [line["op"] for line in mill.tail()] == ["s", "s", "c"]
 
 
+def test_a_change_does_not_wait_for_what_comes_behind_the_next_file(source, db, millstream):
+    start = source.position()
+    source.sql(f"create table {db}.t (id int primary key)")
+    source.sql(f"insert into {db}.t values (1)")
+    source.sql("flush binary logs")  # all is there at once when the stream begins, these events last
+    mill = millstream(source, tables=[f"{db}.*"], start=start_of_place(start))
+    mill.configure(source={"heartbeat": "1h"})
+    with mill.running():
+        assert len(mill.wait_for_lines(1)) == 3
+
+
 @pytest.mark.parametrize("shards", [1, 7])
 def test_keys_and_tables_without_keys(source, db, millstream, shards):
     start = source.position()
