@@ -1,8 +1,8 @@
-"""Binlogs that are long to make: made once, kept, never written to again.
+"""Binlogs that take long to make: made once, kept, never written to again.
 
 A backlog is the data folder of a server that was stopped, named after a hash of what made it.
 Who wants to read it gets a copy with a server on it; the binlog files are the same ones (hard
-links), the rest is small: the table is empty, only its changes are there.
+links), the rest is small: of the rows only the changes are left.
 """
 
 import fcntl
@@ -20,49 +20,75 @@ import place
 from mariadb import MariaDb
 from place import CACHE, Failed
 
-SQL = Path(__file__).with_name("backlog.sql")
-VERSION = "1"  # of what is done here; what backlog.sql says counts besides
+HERE = Path(__file__).parent
+VERSION = "2"  # of what is done here; statements and files count besides
 MAKING = ("--sync-binlog=0", "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0",
           "--innodb-log-file-size=64M", "--binlog-annotate-row-events=ON",
-          "--max-binlog-size=1073741824")
+          "--max-binlog-size=1073741824", "--innodb-file-per-table=0")
+ORDERS_MAKING = (*MAKING[:-1], "--innodb-file-per-table=1")  # what is truncated is given back
 READING = ("--innodb-log-file-size=64M",)
-# Besides a row's event a stream gets: the statement that made the table, the table's columns.
-CONTROLS = 2
 
 
 @dataclass(frozen=True)
 class Recipe:
+    """`controls`: events of a stream of it that are of no row (statements, columns of tables)."""
     name: str
+    file: str
+    statements: tuple[str, ...]
     transactions: int
-    rows_each: int
-
-    @property
-    def rows(self) -> int:
-        return self.transactions * self.rows_each
+    rows: int
+    controls: int
+    options: tuple[str, ...]
 
     @property
     def folder(self) -> Path:
-        said = f"{VERSION} {self} {MAKING}".encode() + SQL.read_bytes()
+        said = f"{VERSION} {self}".encode() + (HERE / self.file).read_bytes()
         return CACHE / f"{self.name}-{hashlib.sha256(said).hexdigest()[:8]}"
 
 
-BULK = Recipe("bulk", 5800, 1000)  # 1.08 GB
-OLTP = Recipe("oltp", 1000000, 1)  # 1.19 GB
-BULK_SHORT = Recipe("bulk-short", 20, 1000)
-OLTP_SHORT = Recipe("oltp-short", 2000, 1)
+def orders(name: str, transactions: int, rows_each: int) -> Recipe:
+    """Transactions on one table, of up to 1000 rows each. Controls: the statement that makes the
+    table, and its columns."""
+    rows = transactions * rows_each
+    return Recipe(name, "orders.sql", (
+        f"call bench.fill({transactions}, {rows_each})", f"do bench.assert_rows({rows})",
+        "set sql_log_bin = 0", "truncate bench.orders"), transactions, rows, 2, ORDERS_MAKING)
+
+
+def big(name: str, rows: int) -> Recipe:
+    """All rows in one transaction."""
+    return Recipe(name, "orders.sql", (
+        "begin", f"call bench.fill({rows // 1000}, 1000)", "commit", f"do bench.assert_rows({rows})",
+        "set sql_log_bin = 0", "truncate bench.orders"), 1, rows, 2, ORDERS_MAKING)
+
+
+def tables(name: str, count: int, rounds: int, rows_each: int) -> Recipe:
+    """Controls: the columns of each table."""
+    return Recipe(name, "tables.sql", (
+        "set sql_log_bin = 0", f"call bench.make_tables({count})", "set sql_log_bin = 1",
+        *[f"call bench.change_tables({count}, {rows_each})"] * rounds), count * rounds,
+        count * rounds * rows_each, count, MAKING)
+
+
+BULK = orders("bulk", 5800, 1000)  # 1.08 GB
+OLTP = orders("oltp", 1000000, 1)  # 1.3 GB
+MEDIUM = orders("medium", 2000, 1000)
+BIG = big("big", 1000000)
+TABLES_10 = tables("tables-10", 10, 1, 10)
+TABLES_10000 = tables("tables-10000", 10000, 2, 10)
+BULK_SHORT = orders("bulk-short", 20, 1000)
+OLTP_SHORT = orders("oltp-short", 2000, 1)
+BIG_SHORT = big("big-short", 10000)
+TABLES_SHORT = tables("tables-short", 100, 2, 10)
 
 
 def _make(recipe: Recipe, folder: Path) -> dict:
-    with MariaDb(folder, *MAKING) as server:
-        server.run_file(SQL)
-        server.sql(f"call bench.fill({recipe.transactions}, {recipe.rows_each})")
-        rows = server.sql("select count(*) from bench.orders")[0][0]
-        server.sql("set sql_log_bin = 0", "truncate bench.orders")
+    with MariaDb(folder, *recipe.options) as server:
+        server.run_file(HERE / recipe.file)
+        server.sql(*recipe.statements)
         size = sum(row[1] for row in server.sql("show binary logs"))
         version = server.sql("select version()")[0][0]
-    if rows != recipe.rows:
-        raise Failed(f"the backlog has {rows} rows, not {recipe.rows}", folder / "log")
-    return {"rows": rows, "transactions": recipe.transactions, "bytes": size, "server": version}
+    return {"bytes": size, "server": version}
 
 
 def _made(recipe: Recipe) -> dict:
@@ -91,6 +117,7 @@ def _copy(kept: Path, folder: Path) -> None:
             os.link(source, target)
         else:
             shutil.copy2(source, target)
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(kept / "data", folder / "data", copy_function=one)
     names = sorted(path.name for path in (folder / "data").iterdir() if _is_binlog(path))
     index = folder / "data" / "binlog.index"
@@ -99,12 +126,21 @@ def _copy(kept: Path, folder: Path) -> None:
 
 @dataclass
 class Backlog:
+    recipe: Recipe
     server: MariaDb
-    rows: int
-    transactions: int
     bytes: int
     first: tuple[str, int]
     end: tuple[str, int]
+
+    @property
+    def events(self) -> int:
+        """That a stream of it has."""
+        return self.recipe.rows + self.recipe.controls
+
+    def first_commit(self) -> tuple[str, int]:
+        """Where the first transaction ends."""
+        events = self.server.sql(f"show binlog events in '{self.first[0]}' limit 100")
+        return self.first[0], next(event[4] for event in events if event[2] == "Xid")
 
 
 @contextmanager
@@ -114,5 +150,4 @@ def serve(recipe: Recipe, folder: Path, *options: str) -> Iterator[Backlog]:
     _copy(recipe.folder, folder)
     with MariaDb(folder, *READING, *options) as server:
         first = server.sql("show binary logs")[0][0]
-        yield Backlog(server, facts["rows"], facts["transactions"], facts["bytes"], (first, 4),
-                      server.end())
+        yield Backlog(recipe, server, facts["bytes"], (first, 4), server.end())

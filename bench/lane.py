@@ -11,8 +11,12 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
+import append
 import drain
+import latency
+import memory
 import place
+import start
 from results import Report
 
 sys.path.append(str(place.ROOT / "tools" / "workshop"))
@@ -22,7 +26,11 @@ import process  # noqa: E402
 Bench = namedtuple("Bench", "run text")
 BENCHES = {
     "drain": Bench(drain.bulk, "a binlog of 1000-row inserts, from its start to its end"),
-    "drain-oltp": Bench(drain.oltp, "a binlog of one-row transactions"),
+    "drain-oltp": Bench(drain.oltp, "a binlog of one-row transactions, from its start to its end"),
+    "latency": Bench(latency.run, "from a commit's answer to its event with a reader"),
+    "append": Bench(append.run, "the durable log alone"),
+    "memory": Bench(memory.run, "the most that a process with all roles takes"),
+    "start": Bench(start.run, "from a process's start to its first event in the stream"),
 }
 NOT_IN_ALL = ("peers",)  # needs other programs
 
@@ -74,8 +82,8 @@ def main(words: list[str]) -> int:
         return 0
     except place.Failed as failed:
         print(f"\nbench: {failed}", file=sys.stderr)
-        if failed.log:
-            print(f"the end of {failed.log}:\n{process.tail(failed.log, 20)}", file=sys.stderr)
+        if failed.tail:
+            print(f"the end of its log:\n{failed.tail}", file=sys.stderr)
     except build.BuildFailed as failed:
         print(f"bench: it does not build:\n{failed}", file=sys.stderr)
     return 1

@@ -1,5 +1,5 @@
 -- The table of the benches and its generator, with the binlog off for what is no part of a backlog.
--- bench.fill(BATCHES, ROWS) runs BATCHES transactions of ROWS rows of some 186 bytes (1000 at most).
+-- bench.fill(BATCHES, ROWS) runs BATCHES statements that insert ROWS rows (1000 at most) of some 186 bytes each.
 create database bench;
 create table bench.orders (
   id bigint unsigned not null auto_increment primary key,
@@ -34,5 +34,13 @@ begin
       from seq_1_to_1000 where seq <= n;
     set i = i + 1;
   end while;
+end//
+create function bench.assert_rows(wanted bigint) returns bigint reads sql data
+begin
+  declare found bigint default (select count(*) from bench.orders);
+  if found <> wanted then
+    signal sqlstate '45000' set message_text = 'the generator made another number of rows';
+  end if;
+  return found;
 end//
 delimiter ;

@@ -7,11 +7,15 @@ Everything lies below $MILLSTREAM_CACHE/bench on one disk: what is made once and
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tools" / "workshop"))
@@ -20,6 +24,7 @@ import process  # noqa: E402
 
 CACHE = Path(os.environ.get("MILLSTREAM_CACHE") or Path.home() / ".cache" / "millstream") / "bench"
 RUN_SECONDS = 900
+WATCH_SECONDS = 0.02
 
 
 class Failed(Exception):
@@ -27,36 +32,82 @@ class Failed(Exception):
 
     def __init__(self, text: str, log: Path | None = None):
         super().__init__(text)
-        self.log = log
-
-
-@dataclass
-class Timing:
-    """One run of a program, from its start to its exit."""
-    seconds: float
-    cpu: float  # user and system
-    rss_mb: float  # at most
-    output: str
+        self.tail = process.tail(log, 20) if log else ""
 
 
 def say(text: str) -> None:
     print(f"bench    {text}", flush=True)
 
 
-def finish(child: subprocess.Popen):
-    """Waits for a child; what it used. Stopped meanwhile, it is ended."""
-    end = time.monotonic() + RUN_SECONDS
-    try:
-        pid = 0
-        while not pid:
+# ---- one run of a program ----
+
+@dataclass
+class Peak:
+    """Of a process's memory. The kernel's own peak counts from the exec on; what its parent had
+    before, which ru_maxrss takes in, does not."""
+    resident_mb: float = 0  # VmHWM
+    own_mb: float = 0  # RssAnon: without files
+
+    def look(self, pid: int) -> bool:
+        try:
+            text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return False
+        fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        if "VmHWM" not in fields:
+            return False
+        self.resident_mb = max(self.resident_mb, int(fields["VmHWM"].split()[0]) * 1024 / 1e6)
+        self.own_mb = max(self.own_mb, int(fields["RssAnon"].split()[0]) * 1024 / 1e6)
+        return True
+
+
+@dataclass
+class Timing:
+    """One run of a program, from its start to its exit."""
+    seconds: float = 0
+    cpu: float = 0  # user and system
+    output: str = ""
+    peak: Peak = field(default_factory=Peak)
+
+
+class Watch(threading.Thread):
+    """Looks at a process's memory until it ends, and ends it when it takes too long."""
+
+    def __init__(self, pid: int, peak: Peak):
+        super().__init__(daemon=True)
+        self.pid, self.peak, self.is_over = pid, peak, threading.Event()
+
+    def run(self) -> None:
+        end = time.monotonic() + RUN_SECONDS
+        while not self.is_over.wait(WATCH_SECONDS):
+            self.peak.look(self.pid)
             if time.monotonic() > end:
-                raise Failed(f"it does not end within {RUN_SECONDS} s")
-            pid, status, usage = os.wait4(child.pid, 0)
+                os.killpg(self.pid, signal.SIGKILL)
+                return
+
+
+def _wait(child: subprocess.Popen, timing: Timing, started: float) -> None:
+    watch = Watch(child.pid, timing.peak)
+    watch.start()
+    try:
+        _, status, usage = os.wait4(child.pid, 0)
+        timing.seconds = time.monotonic() - started
     except BaseException:
         process.end_group(child)
         raise
+    finally:
+        watch.is_over.set()
+        watch.join()
     child.returncode = os.waitstatus_to_exitcode(status)
-    return usage
+    timing.cpu = usage.ru_utime + usage.ru_stime
+
+
+def _spawn(command: list, output, log, folder: Path) -> subprocess.Popen:
+    words = [str(word) for word in command]
+    log.write(f"\n$ {' '.join(words)}\n".encode())
+    log.flush()
+    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=log, cwd=folder,
+                            start_new_session=True)
 
 
 class Workplace:
@@ -65,24 +116,28 @@ class Workplace:
     def __init__(self, name: str, runs: int, short: bool, keep: bool):
         self.name, self.runs, self.short, self.keep = name, runs, short, keep
         self.folder = CACHE / f"run-{os.getpid()}-{name}"
-        self.built = build.folder("release")
+        self.log = self.folder / "log"
 
     def __enter__(self) -> "Workplace":
         _remove_orphans()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self.log = self.folder / "log"
         started = time.monotonic()
         self.millstream = self._millstream()
         if time.monotonic() - started > 5:
             say(f"built Millstream, {time.monotonic() - started:.0f} s")
         return self
 
-    def __exit__(self, kind, *_rest) -> None:
-        if self.keep or (kind and issubclass(kind, Failed)):
-            say(f"see {self.folder}")
-        else:
+    def __exit__(self, *_what) -> None:
+        if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        kept = CACHE / f"kept-{self.name}"
+        shutil.rmtree(kept, ignore_errors=True)
+        self.folder.rename(kept)
+        say(f"kept {kept}")
+
+    # ---- programs ----
 
     @staticmethod
     def _millstream() -> Path:
@@ -90,27 +145,45 @@ class Workplace:
             return Path(os.environ["MILLSTREAM_BINARY"]).resolve()
         return build.product("release")
 
-    def program(self, name: str) -> Path:
+    @staticmethod
+    def program(name: str) -> Path:
         """One of bench/meson.build, compiled."""
-        build.compile_targets("release", f"bench/{name}")
-        return self.built / "bench" / name
+        return build.compile_targets("release", f"bench/{name}") / "bench" / name
 
-    def time(self, command: list, env: dict | None = None, expect: int = 0) -> Timing:
-        """Runs a program to its end. What it says on standard error is added to the log."""
-        out = self.folder / "out"
-        with open(out, "w+b") as output, open(self.log, "ab") as log:
-            log.write(f"\n$ {' '.join(str(word) for word in command)}\n".encode())
-            log.flush()
+    def time(self, command: list, output: Path | None = None) -> Timing:
+        """Runs a program to its end, which must be a good one. Its output is kept in memory, or
+        goes to a file; what it says on standard error is added to the log."""
+        timing, target = Timing(), output or self.folder / "out"
+        with open(target, "wb") as out, open(self.log, "ab") as log:
             started = time.monotonic()
-            child = subprocess.Popen(
-                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output, stderr=log,
-                env={**os.environ, **(env or {})}, cwd=self.folder, start_new_session=True)
-            usage = finish(child)
-            seconds = time.monotonic() - started
-        if child.returncode != expect:
+            child = _spawn(command, out, log, self.folder)
+            _wait(child, timing, started)
+        if child.returncode != 0:
             raise Failed(f"{Path(command[0]).name} exits {child.returncode}", self.log)
-        return Timing(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024,
-                      out.read_text(encoding="utf-8", errors="replace"))
+        if not output:
+            timing.output = target.read_text(encoding="utf-8", errors="replace")
+        return timing
+
+    @contextmanager
+    def running(self, command: list, output: Path | None = None) -> Iterator[subprocess.Popen]:
+        """Runs a program around a block. If it still runs then, it is asked to end; however that
+        is, it must end well."""
+        with open(output or os.devnull, "wb") as out, open(self.log, "ab") as log:
+            child = _spawn(command, out, log, self.folder)
+            try:
+                yield child
+                if child.poll() is None:
+                    child.send_signal(signal.SIGTERM)
+                if child.wait(60) != 0:
+                    raise Failed(f"{Path(command[0]).name} exits {child.returncode}", self.log)
+            finally:
+                if child.poll() is None:
+                    process.end_group(child)
+
+    def said_since(self, start: int) -> str:
+        return self.log.read_bytes()[start:].decode(errors="replace")
+
+    # ---- files ----
 
     def config(self, settings: dict) -> Path:
         """A configuration file (JSON is YAML)."""
@@ -119,10 +192,13 @@ class Workplace:
         return path
 
     def fresh(self, name: str) -> Path:
-        """A folder's path, with nothing there; what was written before has gone to the disk."""
+        """A path with nothing there; what was written before has gone to the disk."""
         path = self.folder / name
-        shutil.rmtree(path, ignore_errors=True)
-        os.sync()
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        if not self.short:
+            os.sync()
         return path
 
 

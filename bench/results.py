@@ -96,6 +96,8 @@ class Report:
         place.say(machine.text(self.machine))
 
     def print(self, file: Path | None) -> None:
+        for result in self.results if self.short else []:
+            result.bar = ""
         print(f"\n{table(self.results)}\n")
         said = {"bench": self.name, "results": [result.as_json() for result in self.results],
                 "runs": self.runs, "short": self.short, "machine": self.machine}
