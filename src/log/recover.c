@@ -200,6 +200,8 @@ static enum rc scan(struct log *log, struct segment *last, struct fault *fault)
 	}
 }
 
+enum { TAIL_PAGE = 4096 };
+
 /* What lies behind the place where the scan stopped. */
 struct tail {
 	uint64_t bytes;   /* up to the last one that is not zero */
@@ -235,36 +237,45 @@ static bool is_zero(const uint8_t *at, size_t len)
 	return at[0] == 0 && memcmp(at, at + 1, len - 1) == 0;
 }
 
-/* Page by page over zeros, else in the steps in which batches can begin. */
-static enum rc look_at_tail(
-	struct segment *last, uint64_t start, struct tail *tail, struct fault *fault)
+/* How much to look at next: page by page over zeros, else in the steps in which batches can begin;
+ * a file may end anywhere. */
+static uint64_t step_at(uint64_t offset, uint64_t small_until, uint64_t end)
 {
-	enum { PAGE = 4096 };
+	uint64_t left = end - offset;
+	if (offset >= small_until && offset % TAIL_PAGE == 0 && left >= TAIL_PAGE)
+		return TAIL_PAGE;
+	return left < BATCH_ALIGN ? left : BATCH_ALIGN;
+}
+
+static enum rc look_at_tail(
+	struct segment *last, uint64_t start, uint64_t end, struct tail *tail, struct fault *fault)
+{
 	assert(start % BATCH_ALIGN == 0);
-	uint64_t offset = start, small_until = start;
-	for (;;) {
-		uint64_t len = offset >= small_until && offset % PAGE == 0 ? PAGE : BATCH_ALIGN;
+	uint64_t small_until = start, len;
+	for (uint64_t offset = start; offset < end; offset += len) {
+		len = step_at(offset, small_until, end);
 		struct segment_span span = {
 			.offset = offset, .limit = UINT64_MAX, .len = (size_t)len};
 		const uint8_t *at = NULL;
 		enum rc rc = segment_load(last, &span, &at, fault);
-		if (rc == RC_END)
+		if (rc == RC_END || rc == RC_TRUNCATED) /* it ends before it should: nothing more */
 			return RC_OK;
-		if (rc != RC_OK && rc != RC_TRUNCATED)
+		if (rc != RC_OK)
 			return rc;
-		bool is_nothing = rc == RC_OK && is_zero(at, (size_t)len);
-		if (!is_nothing && len == PAGE) {
-			small_until = offset + PAGE;
+		if (is_zero(at, (size_t)len))
+			continue;
+		if (len == TAIL_PAGE) { /* once more, in small steps */
+			small_until = offset + len;
+			len = 0;
 			continue;
 		}
-		if (!is_nothing) {
-			rc = rc == RC_OK ? probe(last, offset, tail, &len, fault) : RC_OK;
-			if (rc != RC_OK)
-				return rc;
-			tail->bytes = offset + len - start;
-		}
-		offset += len;
+		if (len == BATCH_ALIGN)
+			rc = probe(last, offset, tail, &len, fault);
+		if (rc != RC_OK)
+			return rc;
+		tail->bytes = offset + len - start;
 	}
+	return RC_OK;
 }
 
 /* ---- cutting ---- */
@@ -292,7 +303,7 @@ static enum rc end_scan(struct log *log, struct segment *last, struct fault *fau
 		return rc;
 	struct tail tail = {0};
 	struct fault other;
-	rc = look_at_tail(last, log->offset, &tail, &other);
+	rc = look_at_tail(last, log->offset, log->size, &tail, &other);
 	if (rc != RC_OK) {
 		if (fault)
 			*fault = other;

@@ -276,6 +276,24 @@ static void a_cut_batch_does_not_come_back(void **state)
 	unit_folder_remove(folder);
 }
 
+/* A file may end anywhere, not where batches may begin. */
+static void a_tail_of_some_bytes_is_cut_once(void **state)
+{
+	(void)state;
+	static const int groups[] = {1, 0};
+	for (size_t some = 1; some <= 9; some++) {
+		char *folder = unit_folder();
+		uint64_t next = write_groups(folder, groups, false);
+		struct tool_file file = tool_load(tool_segment(folder, 1, ".seg"));
+		memset(file.bytes + file.len - some, 0xff, some);
+		tool_store(tool_segment(folder, 1, ".seg"), file.bytes, file.len - 1);
+		assert_int_equal(open_once(folder).cut_bytes > 0, some > 1);
+		check_is_sound(folder, 1, next);
+		free(file.bytes);
+		unit_folder_remove(folder);
+	}
+}
+
 /* ---- the tip ---- */
 
 static void any_tip_will_do_where_nothing_is_damaged(void **state)
@@ -663,6 +681,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(whole_batches_behind_the_tip_are_kept),
 	cmocka_unit_test(whole_batches_behind_a_torn_one_are_cut),
 	cmocka_unit_test(a_cut_batch_does_not_come_back),
+	cmocka_unit_test(a_tail_of_some_bytes_is_cut_once),
 	cmocka_unit_test(any_tip_will_do_where_nothing_is_damaged),
 	cmocka_unit_test(damage_in_front_of_a_later_group_is_told_from_a_torn_tail),
 	cmocka_unit_test(the_documented_way_on_works),
