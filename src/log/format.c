@@ -262,6 +262,9 @@ enum rc batch_head_check(
 	*ret_why = "the batch has a version that this program does not know";
 	if (load_u16le(at + 8) != FORMAT_VERSION)
 		return RC_UNSUPPORTED;
+	*ret_why = "the batch says that what comes behind it was durable before it";
+	if (head->durable > head->address)
+		return RC_CORRUPT;
 	*ret_why = "the runs in the batch's header make no sense";
 	if (head->first_ordinal + head->count < head->first_ordinal || !runs_are_valid(at, head))
 		return RC_CORRUPT;

@@ -313,11 +313,9 @@ static enum rc end_scan(struct log *log, struct segment *last, struct fault *fau
 		fault_context(fault, "acknowledged batches are damaged");
 		return RC_CORRUPT;
 	}
-	if (tail.bytes == 0)
-		return RC_OK;
 	log->end.cut_bytes = tail.bytes;
 	log->end.cut_batches = tail.batches;
-	return cut(log, fault);
+	return RC_OK;
 }
 
 /* Writes what is kept once more where nobody knows that it was synced. After a sync that failed,
@@ -383,6 +381,9 @@ static enum rc recover_last(
 		rc = end_scan(log, last, fault);
 	if (rc == RC_OK)
 		rc = take_previous(log, last, fault);
+	/* all that can be damage has been looked at: from here on things are changed */
+	if (rc == RC_OK && log->end.cut_bytes > 0)
+		rc = cut(log, fault);
 	if (rc == RC_OK)
 		rc = write_again(log, fault);
 	if (rc == RC_OK)

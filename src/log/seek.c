@@ -286,6 +286,9 @@ static enum rc first_and_next(
 		return rc;
 	*ret_first = batch.head.first_ordinal;
 	rc = log_seek_end(reader, fault);
+	if (rc == RC_OK && reader->least_ordinal < batch.head.first_ordinal)
+		return fault_set(fault, RC_CORRUPT, "the log in '%s' ends in front of its begin",
+			reader->folder);
 	*ret_next = reader->least_ordinal;
 	return rc;
 }

@@ -96,8 +96,10 @@ static void headers_that_contradict_themselves_are_refused(void **state)
 		{32, 0, 4, RC_CORRUPT}, /* runs */
 		{32, LOG_SHARDS_MAX + 1, 4, RC_CORRUPT},
 		{40, 4104, 8, RC_CORRUPT}, /* address */
-		{56, 11, 8, RC_CORRUPT},   /* first ordinal */
-		{64, 2, 8, RC_CORRUPT},    /* count */
+		{48, 4096, 8, RC_OK},      /* durable */
+		{48, 4097, 8, RC_CORRUPT},
+		{56, 11, 8, RC_CORRUPT}, /* first ordinal */
+		{64, 2, 8, RC_CORRUPT},  /* count */
 		{64, UINT64_MAX, 8, RC_CORRUPT},
 		{104, LOG_SHARDS_MAX - 1, 4, RC_OK}, /* shard */
 		{104, LOG_SHARDS_MAX, 4, RC_CORRUPT},
