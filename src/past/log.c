@@ -1,9 +1,11 @@
 /* Walking the archived log by hours: which there are, and where each shard ends.
  *
  * Thread: any. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "event/event.h"
 #include "past/inside.h"
 
 static const int64_t hour_length_us = 3600000000;
@@ -127,6 +129,49 @@ static enum rc bounds(struct store *store, const char *stream, int64_t *ret_olde
 	return RC_OK;
 }
 
+/* Start of the year, month or day (so many bytes of yyyy/mm/dd) that holds an hour. */
+static int64_t start_of(const char *date, size_t len)
+{
+	char text[] = "0000-01-01T00:00:00Z";
+	int64_t start_us = 0;
+	for (size_t i = 0; i < len; i++)
+		text[i] = date[i] == '/' ? '-' : date[i];
+	enum rc rc = event_time_read(slice_text(text), &start_us);
+	assert(rc == RC_OK); /* it was an hour's */
+	(void)rc;
+	return start_us;
+}
+
+/* Goes an hour back, and further where a year, a month or a day has nothing: an event may be dated
+ * long before the others, and each hour that is looked into costs a listing. */
+static enum rc step_back(
+	struct store *store, const char *stream, int64_t *hour_us, struct fault *fault)
+{
+	static const size_t spans[] = {4, 7, 10}; /* yyyy, yyyy/mm, yyyy/mm/dd */
+	char here[PAST_KEY_MAX], before[PAST_KEY_MAX];
+	past_log_prefix(stream, here);
+	const size_t date = strlen(here);
+	past_hour_prefix(stream, *hour_us, here);
+	*hour_us -= hour_length_us;
+	past_hour_prefix(stream, *hour_us, before);
+	for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
+		if (memcmp(here + date, before + date, spans[i]) == 0)
+			continue;
+		char prefix[PAST_KEY_MAX];
+		struct buf key = buf_of(PAST_KEY_MAX * 5);
+		(void)snprintf(prefix, sizeof prefix, "%.*s/", (int)(date + spans[i]), before);
+		enum rc rc = store_last(store, prefix, &key, fault);
+		buf_release(&key);
+		if (rc == RC_NOT_FOUND) {
+			*hour_us = start_of(before + date, spans[i]);
+			return RC_OK;
+		}
+		if (rc != RC_OK)
+			return rc;
+	}
+	return RC_OK;
+}
+
 enum rc past_ends(struct store *store, const char *stream, uint32_t shards,
 	struct past_end *ret_ends, int64_t *ret_newest_us, struct fault *fault)
 {
@@ -138,9 +183,11 @@ enum rc past_ends(struct store *store, const char *stream, uint32_t shards,
 	if (rc != RC_OK)
 		return rc;
 	struct newest newest = {mem_new(shards, sizeof *newest.names), shards};
-	for (int64_t hour_us = newest_us; hour_us >= oldest_us && left > 0 && rc == RC_OK;
-		hour_us -= hour_length_us)
+	for (int64_t hour_us = newest_us; hour_us >= oldest_us && left > 0 && rc == RC_OK;) {
 		rc = ends_of_hour(store, stream, hour_us, &newest, ret_ends, &left, fault);
+		if (rc == RC_OK)
+			rc = step_back(store, stream, &hour_us, fault);
+	}
 	mem_free(newest.names);
 	if (rc != RC_OK) {
 		for (uint32_t i = 0; i < shards; i++)

@@ -48,6 +48,23 @@ static void finds_each_shards_newest_object(void **state)
 		past_object_release(&ends[i].object);
 }
 
+/* An hour at a time it would be seventeen million of them. */
+static void empty_years_are_passed_over(void **state)
+{
+	(void)state;
+	put(2, 7, 8, golden_hour_us - 24 * 400 * hour_us);
+	put(3, 5, 6, -62135596800000000); /* 0001-01-01 */
+	struct past_end ends[5];
+	int64_t newest = 0;
+	assert_rc(past_ends(test_store, "changes", 5, ends, &newest, NULL));
+	assert_true(ends[0].is_there && ends[2].is_there && ends[3].is_there);
+	assert_false(ends[4].is_there);
+	assert_int_equal(ends[2].object.last, 8);
+	assert_int_equal(ends[3].object.last, 6);
+	for (size_t i = 0; i < 5; i++)
+		past_object_release(&ends[i].object);
+}
+
 static void of_two_formats_the_newer_object_counts(void **state)
 {
 	(void)state;
@@ -156,6 +173,7 @@ static void walks_the_hours_that_have_objects(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(finds_each_shards_newest_object),
+	TEST(empty_years_are_passed_over),
 	TEST(of_two_formats_the_newer_object_counts),
 	TEST(an_empty_archive_has_no_ends),
 	TEST(refuses_the_archive_of_more_shards),
