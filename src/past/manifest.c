@@ -113,20 +113,50 @@ static bool header_fits(
 		member_is(header, "crc32c", crc);
 }
 
-static enum rc read_line(struct slice line, struct past_manifest *manifest, struct fault *fault)
+/* What a manifest lists: which stream's and hour's objects. */
+struct listed {
+	const char *stream;
+	int64_t hour_us;
+};
+
+/* Why an object cannot stand behind those that were read, or NULL. */
+static const char *misfit(const struct past_manifest *manifest, const struct past_object *object,
+	const struct listed *listed, const char *key)
+{
+	if (object->name.hour_us != listed->hour_us ||
+		strcmp(object->name.stream, listed->stream) != 0)
+		return "is of another stream or hour";
+	if (manifest->count == 0)
+		return NULL;
+	char last[PAST_KEY_MAX];
+	past_name_key(&manifest->objects[manifest->count - 1].name, last);
+	return strcmp(last, key) < 0 ? NULL : "is not in the order of the keys";
+}
+
+static enum rc take_object(const json_t *json, const struct past_object *object,
+	const struct listed *listed, struct past_manifest *manifest, struct fault *fault)
+{
+	char key[PAST_KEY_MAX];
+	past_name_key(&object->name, key);
+	if (!member_is(json, "key", key))
+		return fault_set(fault, RC_CORRUPT, "'%s' stands under another key", key);
+	const char *why = misfit(manifest, object, listed, key);
+	if (why)
+		return fault_set(fault, RC_CORRUPT, "'%s' %s", key, why);
+	manifest_add(manifest, object);
+	return RC_OK;
+}
+
+static enum rc read_line(struct slice line, const struct listed *listed,
+	struct past_manifest *manifest, struct fault *fault)
 {
 	json_t *json = NULL;
 	struct past_object object = {.name.stream = ""};
 	enum rc rc = past_json_load(line, &json, fault);
 	if (rc == RC_OK)
 		rc = past_members_read(json, &object, fault);
-	char key[PAST_KEY_MAX];
 	if (rc == RC_OK) {
-		past_name_key(&object.name, key);
-		if (member_is(json, "key", key))
-			manifest_add(manifest, &object);
-		else
-			rc = fault_set(fault, RC_CORRUPT, "'%s' stands under another key", key);
+		rc = take_object(json, &object, listed, manifest, fault);
 		if (rc != RC_OK)
 			past_object_release(&object);
 	}
@@ -144,8 +174,9 @@ static enum rc read_lines(struct slice text, const char *stream, int64_t hour_us
 	enum rc rc = past_json_load(line, &header, fault);
 	if (rc == RC_OK && !header_fits(header, stream, hour_us, text))
 		rc = fault_set(fault, RC_CORRUPT, "its checksum, stream or hour does not fit");
+	const struct listed listed = {stream, hour_us};
 	while (rc == RC_OK && take_line(&text, &line))
-		rc = read_line(line, manifest, fault);
+		rc = read_line(line, &listed, manifest, fault);
 	const json_t *count = json_object_get(header, "count");
 	if (rc == RC_OK &&
 		(text.len > 0 || json_integer_value(count) != (json_int_t)manifest->count))

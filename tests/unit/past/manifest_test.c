@@ -95,6 +95,45 @@ static void makes_a_damaged_or_lost_one_again_byte_by_byte(void **state)
 	}
 }
 
+static void put_lines(struct slice lines, size_t count)
+{
+	struct buf text = buf_of(1 << 16);
+	put_header(&text, "changes", golden_hour_us, count, lines);
+	buf_slice(&text, lines);
+	assert_rc(store_replace(test_store, MANIFEST_KEY, buf_as_slice(&text), NULL));
+	buf_release(&text);
+}
+
+/* The checksum is right, and still it is no manifest of the hour. */
+static void objects_of_elsewhere_and_in_disorder_are_not_believed(void **state)
+{
+	(void)state;
+	load_golden();
+	const char *first = strchr(golden, '\n') + 1, *second = strchr(first, '\n') + 1;
+	struct slice one = slice_of(first, (size_t)(second - first)), two = slice_text(second);
+	struct buf lines = buf_of(1 << 16);
+	buf_slice(&lines, one);
+	buf_slice(&lines, two);
+	put_lines(buf_as_slice(&lines), 2);
+	assert_reads(false);
+	buf_reset(&lines);
+	buf_slice(&lines, two);
+	buf_slice(&lines, one);
+	put_lines(buf_as_slice(&lines), 2);
+	assert_reads(true);
+	buf_reset(&lines);
+	buf_slice(&lines, one);
+	buf_slice(&lines, one);
+	put_lines(buf_as_slice(&lines), 2);
+	assert_reads(true);
+	buf_reset(&lines);
+	load_file("manifest/changes/2026/11/25/08.ndjson", &lines);
+	const char *other = strchr(buf_cstring(&lines), '\n') + 1;
+	put_lines(slice_text(other), 2);
+	assert_reads(true);
+	buf_release(&lines);
+}
+
 /* Every single byte of it. */
 static void notices_any_changed_byte(void **state)
 {
@@ -246,6 +285,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(reads_the_example),
 	TEST(an_hour_without_objects_is_empty),
 	TEST(makes_a_damaged_or_lost_one_again_byte_by_byte),
+	TEST(objects_of_elsewhere_and_in_disorder_are_not_believed),
 	TEST(notices_any_changed_byte),
 	TEST(takes_up_new_objects_and_drops_gone_ones),
 	TEST(does_not_write_what_is_up_to_date),
