@@ -12,6 +12,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import append
+import archive
 import drain
 import latency
 import memory
@@ -29,6 +30,7 @@ BENCHES = {
     "drain-oltp": Bench(drain.oltp, "a binlog of one-row transactions, from its start to its end"),
     "latency": Bench(latency.run, "from a commit's answer to its event with a reader"),
     "append": Bench(append.run, "the durable log alone"),
+    "archive": Bench(archive.run, "a stream that is there, into a folder"),
     "memory": Bench(memory.run, "the most that a process with all roles takes"),
     "start": Bench(start.run, "from a process's start to its first event in the stream"),
 }

@@ -49,6 +49,7 @@ class Result:
         if self.bar:
             said |= {"bar": self.bar, "met": self.met}
         said |= {"values": [rounded(value) for value in self.values]}
+        said |= {"notes": self.notes} if self.notes else {}
         return said | ({"limits": [rounded(limit) for limit in self.limits]} if self.limits else {})
 
 
