@@ -18,7 +18,7 @@ from typing import Iterator
 
 import place
 from mariadb import MariaDb
-from place import CACHE, Failed
+from place import CACHE
 
 HERE = Path(__file__).parent
 VERSION = "2"  # of what is done here; statements and files count besides
@@ -73,12 +73,13 @@ def tables(name: str, count: int, rounds: int, rows_each: int) -> Recipe:
 BULK = orders("bulk", 5800, 1000)  # 1.08 GB
 OLTP = orders("oltp", 1000000, 1)  # 1.3 GB
 MEDIUM = orders("medium", 2000, 1000)
+SMALL = orders("small", 1000, 1000)
 BIG = big("big", 1000000)
 TABLES_10 = tables("tables-10", 10, 1, 10)
 TABLES_10000 = tables("tables-10000", 10000, 2, 10)
-BULK_SHORT = orders("bulk-short", 20, 1000)
+BULK_SHORT = orders("bulk-short", 5, 1000)
 OLTP_SHORT = orders("oltp-short", 2000, 1)
-BIG_SHORT = big("big-short", 10000)
+BIG_SHORT = big("big-short", 5000)
 TABLES_SHORT = tables("tables-short", 100, 2, 10)
 
 

@@ -11,9 +11,12 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
+import pymysql
+
 import append
 import archive
 import drain
+import figures
 import latency
 import memory
 import place
@@ -54,41 +57,49 @@ def read_arguments(words: list[str]) -> argparse.Namespace:
         prog="./dev bench", allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measures Millstream and, in the same run, what the machine can do.\n\n"
-        f"{names}\n  {'all':<12} all of them but {', '.join(NOT_IN_ALL)}")
-    parser.add_argument("name", metavar="NAME", choices=[*BENCHES, "all"])
+        f"{names}\n  {'all':<12} all of them but {', '.join(NOT_IN_ALL)}\n"
+        f"  {'report':<12} measures nothing: writes the figures of docs/BENCHMARKS.md anew")
+    parser.add_argument("name", metavar="NAME", choices=[*BENCHES, "all", "report"])
     parser.add_argument("--runs", type=_runs, default=3, metavar="N",
                         help="how often, of which the median counts (3)")
     parser.add_argument("--short", action="store_true",
                         help="tiny sizes: whether it works, not how fast it is")
-    parser.add_argument("--json", type=_path, metavar="FILE", help="the last line also into FILE")
+    parser.add_argument("--json", type=_path, metavar="FILE",
+                        help="the last line also into FILE; into a folder as NAME.json")
+    parser.add_argument("--check", action="store_true",
+                        help="with report: only says whether the document is up to date")
     parser.add_argument("--keep", action="store_true",
                         help="leave what the bench wrote: streams, logs, data of servers")
     return parser.parse_args(words)
 
 
-def bench(name: str, wanted: argparse.Namespace) -> None:
+def bench(name: str, wanted: argparse.Namespace) -> bool:
+    """Runs one. False when it failed, in whole or in part."""
     report = Report(name, wanted.runs, wanted.short)
-    report.head()
-    with place.Workplace(name, wanted.runs, wanted.short, wanted.keep) as workplace:
-        report.results = BENCHES[name].run(workplace)
-    report.print(wanted.json)
-
-
-def main(words: list[str]) -> int:
-    wanted = read_arguments(words)
-    names = [wanted.name] if wanted.name != "all" else \
-        [name for name in BENCHES if name not in NOT_IN_ALL]
+    report.begin()
+    file = wanted.json / f"{name}.json" if wanted.json and wanted.json.is_dir() else wanted.json
     try:
-        for name in names:
-            bench(name, wanted)
-        return 0
+        with place.Workplace(name, wanted.runs, wanted.short, wanted.keep) as workplace:
+            report.results = BENCHES[name].run(workplace)
+        return report.end(file)
     except place.Failed as failed:
-        print(f"\nbench: {failed}", file=sys.stderr)
+        print(f"\nbench: {name}: {failed}", file=sys.stderr)
         if failed.tail:
             print(f"the end of its log:\n{failed.tail}", file=sys.stderr)
     except build.BuildFailed as failed:
         print(f"bench: it does not build:\n{failed}", file=sys.stderr)
-    return 1
+    except pymysql.Error as error:
+        print(f"\nbench: {name}: the server says: {error}", file=sys.stderr)
+    return False
+
+
+def main(words: list[str]) -> int:
+    wanted = read_arguments(words)
+    if wanted.name == "report":
+        return figures.write(list(BENCHES), wanted.check)
+    names = [wanted.name] if wanted.name != "all" else \
+        [name for name in BENCHES if name not in NOT_IN_ALL]
+    return 0 if all([bench(name, wanted) for name in names]) else 1
 
 
 def run(words: list[str]) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
+QUIET = 0.1  # of the processors' time that others may take
+
 
 def _field(path: str, name: str) -> str:
     for line in Path(path).read_text(encoding="utf-8").splitlines():
@@ -30,12 +32,29 @@ def describe(folder: Path) -> dict:
         "kernel": platform.release(),
         "disk": file_system(folder),
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "load": round(os.getloadavg()[0], 2),
     }
 
 
+def _times() -> tuple[int, int]:
+    """Of all processors since they were started: not idle (stolen by other machines, too), all."""
+    fields = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:9]]
+    return sum(fields) - fields[3] - fields[4], sum(fields)
+
+
+def busy(seconds: float) -> float:
+    """Which part of the processors' time others take, while we do nothing."""
+    before = _times()
+    time.sleep(seconds)
+    after = _times()
+    return round((after[0] - before[0]) / max(1, after[1] - before[1]), 2)
+
+
 def text(machine: dict) -> str:
-    loaded = machine["load"] > 0.3 * machine["cores"]
     return (f"{machine['date']}, {machine['cores']} cores ({machine['cpu']}), {machine['memory_gb']} GB, "
-            f"Linux {machine['kernel']}, {machine['disk']}, load {machine['load']}"
-            + (": NOT QUIET, times say little" if loaded else ""))
+            f"Linux {machine['kernel']}, {machine['disk']}")
+
+
+def unrest(machine: dict) -> str:
+    """Empty when it was quiet."""
+    share = max(machine["busy_before"], machine["busy_after"])
+    return f"NOT QUIET: others took {share:.0%} of the processors, so times say little" if share > QUIET else ""

@@ -15,7 +15,7 @@ from place import Failed, Timing, Workplace
 from results import Result
 
 BARS = {"drain": 64, "big_transaction": 64, "tables_10000": 128}
-RECIPES = {"drain": (backlog.MEDIUM, backlog.BULK_SHORT),
+RECIPES = {"drain": (backlog.SMALL, backlog.BULK_SHORT),
            "big_transaction": (backlog.BIG, backlog.BIG_SHORT),
            "tables_10000": (backlog.TABLES_10000, backlog.TABLES_SHORT)}
 

@@ -23,6 +23,7 @@ import build  # noqa: E402
 import process  # noqa: E402
 
 CACHE = Path(os.environ.get("MILLSTREAM_CACHE") or Path.home() / ".cache" / "millstream") / "bench"
+PROGRAMS = ("append", "commits", "rawdump", "rawwrite", "reader", "wake")
 RUN_SECONDS = 900
 WATCH_SECONDS = 0.02
 
@@ -123,7 +124,7 @@ class Workplace:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         started = time.monotonic()
-        self.millstream = self._millstream()
+        self.millstream = self._compile()
         if time.monotonic() - started > 5:
             say(f"built Millstream, {time.monotonic() - started:.0f} s")
         return self
@@ -140,15 +141,17 @@ class Workplace:
     # ---- programs ----
 
     @staticmethod
-    def _millstream() -> Path:
-        if "MILLSTREAM_BINARY" in os.environ:
-            return Path(os.environ["MILLSTREAM_BINARY"]).resolve()
-        return build.product("release")
+    def _compile() -> Path:
+        """All programs, at once; that of Millstream."""
+        own = "MILLSTREAM_BINARY" not in os.environ
+        build.compile_targets("release", *(["millstream"] if own else []),
+                              *(f"bench/{name}" for name in PROGRAMS))
+        return build.program("release") if own else Path(os.environ["MILLSTREAM_BINARY"]).resolve()
 
     @staticmethod
     def program(name: str) -> Path:
-        """One of bench/meson.build, compiled."""
-        return build.compile_targets("release", f"bench/{name}") / "bench" / name
+        """One of bench/meson.build."""
+        return build.folder("release") / "bench" / name
 
     def time(self, command: list, output: Path | None = None) -> Timing:
         """Runs a program to its end, which must be a good one. Its output is kept in memory, or

@@ -20,6 +20,7 @@ class Result:
     limits: list[float] = field(default_factory=list)
     bar: str = ""  # such as "ratio >= 0.45" or "value <= 1"
     notes: dict[str, str] = field(default_factory=dict)  # columns of its own: CPU a row ...
+    error: str = ""  # why there is no value
 
     @property
     def value(self) -> float:
@@ -43,6 +44,8 @@ class Result:
         return found >= float(number) if sign == ">=" else found <= float(number)
 
     def as_json(self) -> dict:
+        if self.error:
+            return {"name": self.name, "unit": self.unit, "error": self.error}
         said = {"name": self.name, "value": rounded(self.value), "unit": self.unit}
         if self.limit is not None:
             said |= {"limit": rounded(self.limit), "ratio": round(self.ratio, 3)}
@@ -70,6 +73,9 @@ def table(results: list[Result]) -> str:
     notes = list(dict.fromkeys(name for result in results for name in result.notes))
     rows = [["result", "median", "least", "most", "limit", "ratio", "bar", ""] + notes]
     for result in results:
+        if result.error:
+            rows.append([result.name, f"FAILED: {result.error}"] + [""] * (len(rows[0]) - 2))
+            continue
         rows.append([
             result.name, f"{shown(result.value)} {result.unit}", shown(min(result.values)),
             shown(max(result.values)), shown(result.limit),
@@ -91,18 +97,27 @@ class Report:
         self.machine = machine.describe(place.CACHE)
         self.results: list[Result] = []
 
-    def head(self) -> None:
+    def _busy(self) -> float:
+        return machine.busy(0.05 if self.short else 1)
+
+    def begin(self) -> None:
         place.say(f"{self.name}, {self.runs} run{'s' if self.runs > 1 else ''}"
                   + (", SHORT: the figures mean nothing" if self.short else ""))
         place.say(machine.text(self.machine))
+        self.machine["busy_before"] = self._busy()
 
-    def print(self, file: Path | None) -> None:
+    def end(self, file: Path | None) -> bool:
+        """Prints it all. False when a result is missing."""
+        self.machine["busy_after"] = self._busy()
         for result in self.results if self.short else []:
             result.bar = ""
         print(f"\n{table(self.results)}\n")
+        if unrest := machine.unrest(self.machine):
+            place.say(unrest)
         said = {"bench": self.name, "results": [result.as_json() for result in self.results],
                 "runs": self.runs, "short": self.short, "machine": self.machine}
         line = json.dumps(said, separators=(",", ":"))
         print(line, flush=True)
         if file:
             file.write_text(line + "\n", encoding="utf-8")
+        return not any(result.error for result in self.results)
