@@ -2,26 +2,35 @@
  *
  *   append FOLDER BATCHES zstd|plain
  *
- * Batches of 500 records of 1 KB that no codec can make smaller; each batch is filled, sealed,
- * appended and synced before the next one. The time is that of all of this, from the first batch to
- * the last sync. Then everything is read back and compared. Prints one line of JSON: seconds,
- * bytes of payload, bytes on disk. */
+ * Batches of 500 records of 1 KB that no codec can make smaller. As in the hub, one thread fills
+ * and seals them while another one, which has the log, appends and syncs each by itself. The time
+ * is that of all of this, from the first record to the last sync. Then everything is read back and
+ * compared. Prints one line of JSON: seconds, bytes of payload, bytes on disk. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/queue.h"
 #include "base/thread.h"
 #include "log/log.h"
 
-enum { RECORD = 1024, RECORDS = 500, POOL = 64 << 20, KEY = 32 };
+enum { RECORD = 1024, RECORDS = 500, POOL = 64 << 20, KEY = 32, SLOTS = 3 };
+
+enum step {
+	STEP_FILL,   /* log -> source: an empty batch */
+	STEP_APPEND, /* source -> log: a sealed one */
+};
 
 struct bench {
 	struct log *log;
-	struct log_batch *batch;
+	struct log_batch *slots[SLOTS];
+	struct queue to_source, to_log;
 	uint8_t *pool;
 	uint64_t batches, next, stored;
+	enum rc rc; /* of the thread source */
+	struct fault fault;
 };
 
 static int complain(const struct fault *fault)
@@ -54,9 +63,11 @@ static enum rc no_head(void *context, struct buf *out, struct fault *fault)
 	return RC_OK;
 }
 
-static void fill(struct bench *bench)
+static enum rc fill(struct bench *bench, struct log_batch *batch, struct fault *fault)
 {
-	struct log_run *run = log_batch_run(bench->batch, 0);
+	struct log_stamp stamp = {
+		.first_ordinal = bench->next, .count = RECORDS, .stream_time_us = clock_wall_us()};
+	struct log_run *run = log_batch_run(batch, 0);
 	for (int i = 0; i < RECORDS; i++, bench->next++) {
 		char key[KEY];
 		int len = snprintf(
@@ -64,20 +75,64 @@ static void fill(struct bench *bench)
 		memcpy(log_run_reserve(run, RECORD), bytes_of(bench, bench->next), RECORD);
 		log_run_add(run, RECORD, bench->next, slice_of(key, (size_t)len));
 	}
+	return log_batch_seal(batch, &stamp, fault);
 }
 
-static enum rc append_one(struct bench *bench, struct fault *fault)
+static void source_main(void *arg)
 {
-	struct log_stamp stamp = {
-		.first_ordinal = bench->next, .count = RECORDS, .stream_time_us = clock_wall_us()};
-	fill(bench);
-	enum rc rc = log_batch_seal(bench->batch, &stamp, fault);
+	struct bench *bench = arg;
+	struct queue_op op;
+	for (uint64_t i = 0; i < bench->batches && bench->rc == RC_OK; i++) {
+		if (!queue_take(&bench->to_source, -1, &op))
+			break;
+		bench->rc = fill(bench, op.item, &bench->fault);
+		op.kind = STEP_APPEND;
+		if (bench->rc == RC_OK && !queue_put(&bench->to_log, op))
+			break;
+	}
+	queue_close(&bench->to_log);
+}
+
+static enum rc append_all(struct bench *bench, struct fault *fault)
+{
+	struct queue_op op;
+	enum rc rc = RC_OK;
+	while (rc == RC_OK && queue_take(&bench->to_log, -1, &op)) {
+		struct log_batch *batch = op.item;
+		rc = log_append(bench->log, batch, fault);
+		if (rc == RC_OK)
+			rc = log_sync(bench->log, fault);
+		bench->stored += log_batch_stored(batch);
+		log_batch_reset(batch);
+		op.kind = STEP_FILL;
+		(void)queue_put(&bench->to_source, op);
+	}
+	queue_close(&bench->to_source);
+	return rc;
+}
+
+static enum rc fill_and_append(
+	struct bench *bench, const struct log_batch_options *shape, struct fault *fault)
+{
+	struct thread source = {0};
+	queue_init(&bench->to_source, SLOTS);
+	queue_init(&bench->to_log, SLOTS);
+	for (int i = 0; i < SLOTS; i++) {
+		bench->slots[i] = log_batch_new(shape);
+		(void)queue_put(&bench->to_source, (struct queue_op){STEP_FILL, bench->slots[i]});
+	}
+	enum rc rc = thread_start(&source, THREAD_SOURCE, "source", source_main, bench, fault);
 	if (rc == RC_OK)
-		rc = log_append(bench->log, bench->batch, fault);
-	if (rc == RC_OK)
-		rc = log_sync(bench->log, fault);
-	bench->stored += rc == RC_OK ? log_batch_stored(bench->batch) : 0;
-	log_batch_reset(bench->batch);
+		rc = append_all(bench, fault);
+	thread_join(&source);
+	if (rc == RC_OK && bench->rc != RC_OK) {
+		rc = bench->rc;
+		*fault = bench->fault;
+	}
+	for (int i = 0; i < SLOTS; i++)
+		log_batch_free(bench->slots[i]);
+	queue_release(&bench->to_source);
+	queue_release(&bench->to_log);
 	return rc;
 }
 
@@ -128,12 +183,9 @@ static enum rc run(struct bench *bench, const char *folder, enum log_codec codec
 	enum rc rc = log_open(&options, &bench->log, fault);
 	if (rc != RC_OK)
 		return rc;
-	bench->batch = log_batch_new(&shape);
 	int64_t start = clock_monotonic_us();
-	for (uint64_t i = 0; rc == RC_OK && i < bench->batches; i++)
-		rc = append_one(bench, fault);
+	rc = fill_and_append(bench, &shape, fault);
 	*seconds = (double)(clock_monotonic_us() - start) / 1e6;
-	log_batch_free(bench->batch);
 	log_close(bench->log);
 	return rc == RC_OK ? read_back(bench, folder, fault) : rc;
 }
