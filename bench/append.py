@@ -1,10 +1,9 @@
 """How fast the durable log alone takes batches, each with a sync of its own.
 
-Value: payload bytes a second; append.c has batches of 500 records of 1 KB, random bytes, filled and sealed by one thread and
-appended by another through
-the log's door (the preset codec tries to compress them; append_plain does not), and reads all of
-it back. Limit: rawwrite.c writes as many pieces of the same size with pwrite and fdatasync. Both
-time their loop. They take turns.
+Value: payload bytes a second. append.c has batches of 500 records of 1 KB, random bytes, filled and
+sealed by one thread, appended and synced by another, through the log's door (the preset codec
+tries to compress them; append_plain does not), and reads all of it back. Limit: rawwrite.c writes
+as many pieces of the same size with pwrite and fdatasync. Both time their loop. They take turns.
 """
 
 import json
